@@ -1,0 +1,43 @@
+"""Corpus → the table of figures of the card, with intervals and the vocals-only baseline.
+
+    python benchmarks/accuracy.py ../shared/corpus/corpus.csv --jobs 2
+
+Everything is refitted in every fold: the ear, the decision, the calibration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from scoreorsong.card import figure_lines
+from scoreorsong.dataset import read_companions, read_labels
+from scoreorsong.evaluation import cross_validate, figures, worst
+from scoreorsong.prediction import default_model
+from scoreorsong.training import make_takes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("labels", nargs="?", default="../shared/corpus/corpus.csv")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--worst", type=int, default=20, help="how many of the worst clips to list")
+    options = parser.parse_args()
+    began = time.monotonic()
+    companions = read_companions(options.labels)
+    takes = make_takes(read_labels(options.labels), companions, n_jobs=options.jobs)
+    ear = None if companions else default_model().ear
+    tags = companions.tags if companions else ()
+    runs = cross_validate(takes, tags, ear=ear, seeds=range(options.seeds), n_jobs=options.jobs)
+    print("\n".join(figure_lines({"figures": [figure.to_dict() for figure in figures(runs)]})))
+    print("\nmost surely wrong (clip, slice, mean song probability):")
+    for name, part, probability in worst(runs, options.worst):
+        print(f"  {probability:.2f}  {part:18} {name}")
+    print(f"\n{len(takes)} takes, {options.seeds} seeds, {(time.monotonic() - began) / 60:.0f} minutes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,352 @@
+"""File, stream or array → blocks of mono float32 at 22 050 Hz.
+
+Conventions: samples lie in [-1, 1], channels are averaged, time is in seconds
+from the start of the source. This is the only decoder of the library; it reads
+block by block, so that memory does not grow with the length of the source.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from .errors import AudioError
+
+RATE_HZ = 22050
+READ_S = 1.0  # a decoder that stumbles loses at most this much of what came before
+MIN_S = 0.05
+MIN_RATE_HZ, MAX_RATE_HZ = 2_000, 1_000_000
+MAX_CHANNELS = 64
+LOUDEST = 1e6  # floats beyond full scale happen (unscaled integers); beyond this they are damage
+
+Samples: TypeAlias = npt.NDArray[np.float32]
+Source: TypeAlias = "str | os.PathLike[str] | BinaryIO | npt.NDArray[Any]"
+_RawBlocks: TypeAlias = Iterator[tuple[npt.NDArray[Any], float]]
+
+# What libsndfile cannot open and PyAV can. The Ogg family stands here because
+# libsndfile 1.2.2 gives up on some Opus files that other programs wrote.
+MEDIA_ENDINGS = frozenset(
+    [
+        ".m4a",
+        ".m4b",
+        ".mp4",
+        ".mov",
+        ".mkv",
+        ".mka",
+        ".webm",
+        ".weba",
+        ".wma",
+        ".wmv",
+        ".asf",
+        ".aac",
+        ".ac3",
+        ".avi",
+        ".opus",
+        ".ogg",
+        ".oga",
+    ]
+)
+HEADERLESS = frozenset(["aac", "ac3", "eac3", "mp3", "mpegts"])
+
+BREAKS_OFF = "the file breaks off after {:.1f} s, before its announced end, and was analysed up to there"
+
+
+@dataclass
+class Audio:
+    """An opened source; iterate over it once for its blocks.
+
+    Attributes
+    ----------
+    name : what the source is called in results and messages.
+    warnings : one sentence for each oddity; complete once the blocks are read.
+    """
+
+    name: str
+    warnings: list[str] = field(default_factory=list)
+    _read: Callable[[Audio], _RawBlocks] = field(default=lambda audio: iter(()), repr=False)
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Yield mono float32 blocks at `RATE_HZ`, about `READ_S` long each.
+
+        Raises
+        ------
+        AudioError : not audio, or shorter than `MIN_S`.
+        """
+        resampler: soxr.ResampleStream | None = None
+        length = 0
+        for raw, rate_hz in self._read(self):
+            block = self._finite(_downmix(raw))
+            if rate_hz != RATE_HZ:
+                resampler = resampler or soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
+                block = resampler.resample_chunk(block)
+            length += len(block)
+            yield block
+        if resampler is not None:
+            tail = resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+            length += len(tail)
+            yield tail
+        if length < MIN_S * RATE_HZ:
+            raise AudioError(
+                f"{self.name}: {length / RATE_HZ:.3g} s of sound in the part to analyse; expected at least "
+                f"{MIN_S} s. Check that the export finished and that the offset lies inside."
+            )
+
+    def warn(self, sentence: str) -> None:
+        """Note an oddity once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+    def _finite(self, block: Samples) -> Samples:
+        sound = np.abs(block) < LOUDEST
+        if sound.all():
+            return block
+        self.warn("NaN, infinite or absurdly large samples were taken as silence; the file may be damaged")
+        return np.where(sound, block, np.float32(0))
+
+
+def open_audio(
+    source: Source, *, rate: float | None = None, offset_s: float = 0.0, max_s: float | None = None
+) -> Audio:
+    """Open a source for reading in blocks.
+
+    Parameters
+    ----------
+    source : a path, an open binary file, or an array of samples shaped
+        ``(frames,)`` or ``(frames, channels)``; integers are scaled to [-1, 1].
+    rate : sample rate of an array in Hz; only an array takes it.
+    offset_s, max_s : the part to read, in seconds; by default all of it.
+
+    Raises
+    ------
+    AudioError : no such file, not readable, empty, or not a usable array. What
+        only decoding can find is raised while the blocks are read.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> audio = open_audio(np.zeros(44100), rate=44100)
+    >>> sum(len(block) for block in audio)
+    22050
+    """
+    if not 0 <= offset_s < np.inf or not (max_s is None or 0 < max_s < np.inf):
+        raise AudioError(
+            f"offset_s={offset_s}, max_s={max_s}: expected seconds with offset_s >= 0 and max_s > 0; "
+            "leave max_s out to read to the end"
+        )
+    if isinstance(source, np.ndarray):
+        samples = _checked_array(source, rate)
+        return Audio("<array>", _read=lambda _: _array_blocks(samples, float(rate or 0), offset_s, max_s))
+    if rate is not None:
+        raise AudioError(f"rate={rate}: only an array of samples takes rate=; a file knows its own")
+    if isinstance(source, (str, os.PathLike)):
+        path = _checked_path(Path(source))
+        return Audio(str(path), _read=lambda audio: _file_blocks(path, audio, offset_s, max_s))
+    _check_stream(source)
+    name = _stream_name(source) or "<stream>"
+    return Audio(name, _read=lambda audio: _file_blocks(source, audio, offset_s, max_s))
+
+
+def read_audio(
+    source: Source, *, rate: float | None = None, offset_s: float = 0.0, max_s: float | None = None
+) -> Samples:
+    """All blocks of `open_audio` in one array, for clips that fit in memory."""
+    return np.concatenate(list(open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)))
+
+
+def _checked_path(path: Path) -> Path:
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path}: is a folder, expected an audio file; name the files in it instead")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: no such file; check the spelling and the working directory") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise AudioError(f"{path}: cannot be read ({reason}); check its permissions") from error
+    if empty:
+        raise AudioError(f"{path}: the file is empty (0 bytes); copy or export it again")
+    return path
+
+
+def _check_stream(source: BinaryIO) -> None:
+    try:
+        usable = source.seekable() and isinstance(source.read(0), bytes)
+    except (AttributeError, OSError, ValueError):  # no file at all, not open for reading, closed
+        usable = False
+    if not usable:
+        raise AudioError(
+            f"{_stream_name(source) or type(source).__name__}: cannot be read as a file; "
+            "expected a path, an open binary file that can seek, or a NumPy array"
+        )
+
+
+def _stream_name(source: BinaryIO) -> str | None:
+    """What an open file is called; one that never had a path may have a number or nothing."""
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _checked_array(samples: npt.NDArray[Any], rate: float | None) -> npt.NDArray[Any]:
+    if rate is None or not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise AudioError(
+            f"<array>: rate={rate}; expected rate=, the array's sample rate, "
+            f"from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
+        )
+    if samples.ndim not in (1, 2) or samples.shape[1:] == (0,) or samples.dtype.kind not in "fiu":
+        raise AudioError(
+            f"<array>: shape {samples.shape} of {samples.dtype}; "
+            "expected real numbers shaped (frames,) or (frames, channels)"
+        )
+    if samples.ndim == 2 and samples.shape[1] > MAX_CHANNELS:
+        raise AudioError(f"<array>: shape {samples.shape} means {samples.shape[1]} channels; pass samples.T")
+    return samples
+
+
+def _array_blocks(samples: npt.NDArray[Any], rate: float, offset_s: float, max_s: float | None) -> _RawBlocks:
+    start = round(offset_s * rate)
+    stop = len(samples) if max_s is None else start + round(max_s * rate)
+    part, step = samples[start:stop], int(READ_S * rate)
+    for i in range(0, len(part), step):
+        yield part[i : i + step], rate
+
+
+def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None) -> _RawBlocks:
+    """libsndfile's blocks; from where it gives up, PyAV's, if that is installed."""
+    read_s = 0.0
+    if not isinstance(source, Path):
+        source.seek(0)
+    try:
+        with soundfile.SoundFile(source) as file:
+            for block in _sound_blocks(file, audio, offset_s, max_s):
+                yield block, float(file.samplerate)
+                read_s += len(block) / file.samplerate
+        return
+    except soundfile.LibsndfileError as error:
+        failure = error
+    media = _is_media(source)
+    if media and importlib.util.find_spec("av") is not None:
+        left_s = None if max_s is None else max_s - read_s
+        yield from _media_blocks(source, audio, offset_s + read_s, left_s, began=read_s > 0)
+    elif read_s > 0:
+        audio.warn(f"the file breaks off after {offset_s + read_s:.1f} s and was analysed up to there")
+    else:
+        mend = (
+            'install the extra that reads it: pip install "score-or-song[media]"'
+            if media
+            else "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
+        )
+        raise AudioError(f"{audio.name}: {_reason(failure)}; {mend}") from failure
+
+
+def _sound_blocks(
+    file: soundfile.SoundFile, audio: Audio, offset_s: float, max_s: float | None
+) -> Iterator[Samples]:
+    rate_hz = file.samplerate
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise AudioError(f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
+    if file.channels > MAX_CHANNELS:
+        raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
+    _skip(file, round(offset_s * rate_hz))
+    limit = None if max_s is None else round(max_s * rate_hz)
+    step, read = int(READ_S * rate_hz), 0
+    while limit is None or read < limit:
+        block = file.read(step if limit is None else min(step, limit - read), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        read += len(block)
+        yield block
+    if limit is None or read < limit:
+        _warn_if_cut_short(file, audio, read + round(offset_s * rate_hz))
+
+
+def _skip(file: soundfile.SoundFile, frames: int) -> None:
+    if frames and file.seekable():
+        file.seek(min(frames, file.frames))
+        return
+    while frames > 0:
+        skipped = len(file.read(min(frames, 1 << 16)))
+        frames = frames - skipped if skipped else 0
+
+
+def _warn_if_cut_short(file: soundfile.SoundFile, audio: Audio, read: int) -> None:
+    """libsndfile reads what is there and only notes in its log that more was announced, or follows."""
+    noted = "(should be" in file.extra_info or "lacks an end-of-stream" in file.extra_info
+    if noted or read < 0.98 * file.frames:
+        audio.warn(BREAKS_OFF.format(read / file.samplerate))
+    elif "Junk after the last page" in file.extra_info:  # an Ogg stream chained to this one
+        audio.warn(f"more follows after {read / file.samplerate:.1f} s, in a second stream that was not read")
+
+
+def _is_media(source: Path | BinaryIO) -> bool:
+    """Whether the ending speaks of a media container; a nameless stream may be one."""
+    path = source if isinstance(source, Path) else _stream_name(source)
+    return path is None or Path(path).suffix.lower() in MEDIA_ENDINGS
+
+
+def _media_blocks(
+    source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None, *, began: bool
+) -> _RawBlocks:
+    """Decode with PyAV, from `offset_s` on; what it cannot read ends the blocks."""
+    import av
+
+    if not isinstance(source, Path):
+        source.seek(0)
+    read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
+    try:
+        with av.open(str(source) if isinstance(source, Path) else source, metadata_errors="ignore") as media:
+            if not media.streams.audio:
+                raise AudioError(f"{audio.name}: holds no sound track; expected a file with audio")
+            resampler = av.AudioResampler(format="fltp")
+            for frame in media.decode(audio=0):
+                for part in resampler.resample(frame):
+                    samples, rate = part.to_ndarray().T, part.sample_rate
+                    first, last = (round((s - read_s) * rate) for s in (offset_s, min(end_s, 1e9)))
+                    read_s += len(samples) / rate
+                    samples = samples[max(first, 0) : max(last, 0)]
+                    began = began or len(samples) > 0
+                    if len(samples):
+                        yield samples, float(rate)
+                if read_s >= end_s:
+                    return
+            if read_s < 0.98 * _announced_s(media):
+                audio.warn(BREAKS_OFF.format(read_s))
+    except (av.FFmpegError, OSError) as error:
+        if not began:
+            raise AudioError(
+                f"{audio.name}: {_reason(error)}; expected an audio or video file with sound, "
+                "check that it is complete"
+            ) from error
+        audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
+
+
+def _announced_s(media: Any) -> float:
+    """Length of the sound by the header; 0 where there is none and ffmpeg guesses from the bit rate."""
+    stream = media.streams.audio[0]
+    if media.format.name in HEADERLESS:
+        return 0.0
+    return float(stream.duration * stream.time_base if stream.duration else (media.duration or 0) / 1e6)
+
+
+def _downmix(block: npt.NDArray[Any]) -> Samples:
+    """The mean of the channels, as float32 in [-1, 1]."""
+    if block.dtype.kind in "iu":
+        info = np.iinfo(block.dtype)
+        middle = 0 if block.dtype.kind == "i" else (info.max + 1) // 2
+        block = (block.astype(np.float64) - middle) / (info.max - middle + 1)
+    if block.ndim == 2:
+        block = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+    return np.ascontiguousarray(block, dtype=np.float32)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error).rstrip(". ")

@@ -1,0 +1,53 @@
+"""Model → its card, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .model import Model
+
+
+def card_text(model: Model) -> str:
+    """The card as Markdown: data by slice and licence, features, figures, limits."""
+    card = model.card
+    features = ", ".join(f"{n} {family}" for family, n in card["features"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+    lines = [
+        f"# Model {model.model_id}",
+        "",
+        f"Trained on {card['clips']} clips of {card['groups']} groups and {card['voices']} voices, "
+        f"{card['takes']} takes with their variants; ear {card['ear']}.",
+        f"Features: {features}.",
+        f"Uncertain between {model.band[0]:.2f} and {model.band[1]:.2f}; "
+        f"no_music under {model.music_threshold:.0%} of music.",
+        f"Licence: {card['licence']}.",
+        f"Seed {card['random_state']}; training table {card['training_table_sha256'][:16]}; {versions}.",
+        *_section("Clips by slice", card["clips_by_slice"]),
+        *_section("Clips by licence", card["clips_by_licence"]),
+        "",
+        f"## Figures ({card['cross_validation']})",
+        "",
+        *figure_lines(card),
+        "",
+        "## Known limits",
+        "",
+        *(f"- {limit}" for limit in card["limits"]),
+    ]
+    return "\n".join(lines)
+
+
+def figure_lines(card: Mapping[str, Any]) -> Iterator[str]:
+    """The figures as rows of a Markdown table."""
+    yield "| figure | value | 95 % interval | vocals only | clips | groups |"
+    yield "|---|---|---|---|---|---|"
+    for figure in card["figures"]:
+        beside = "" if figure["baseline"] is None else f"{figure['baseline']:.3f}"
+        yield (
+            f"| {figure['name']} | {figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f} "
+            f"| {beside} | {figure['clips']} | {figure['groups']} |"
+        )
+
+
+def _section(title: str, counts: Mapping[str, int]) -> list[str]:
+    return ["", f"## {title}", "", *(f"- {name}: {n}" for name, n in counts.items())]

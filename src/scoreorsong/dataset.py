@@ -1,0 +1,267 @@
+"""Labels file or class folders → examples, and what may stand beside them.
+
+Conventions: a label is ``score``, ``song`` or ``no_music``; a group (artist, album,
+project) is never split between training and testing. Every finding about a labels
+file is listed at once, before any long work.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import LabelsError
+
+LABELS: Final = ("score", "song", "no_music")
+AUDIO_ENDINGS: Final = frozenset(
+    [
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".m4a",
+        ".mp4",
+        ".mka",
+        ".mkv",
+        ".webm",
+        ".wma",
+    ]
+)
+FEWEST_GROUPS: Final = 3
+MOST_FINDINGS: Final = 20
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled clip; what the labels do not say stays at its default."""
+
+    path: Path
+    label: str
+    group: str
+    name: str = ""
+    slice: str = ""
+    vocals: str = "unknown"
+    licence: str = "not stated"
+    weight: float = 1.0
+    start_s: float = 0.0
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A recording of speech, solo singing or noise; `speaker` is the group that it belongs to."""
+
+    path: Path
+    kind: str
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What the ear is trained from, beside the labels.
+
+    Attributes
+    ----------
+    voices : speech, singing and noise to mix in (``voices.csv``).
+    activity : by clip name, ``(passages, 2)`` start and end of singing in seconds
+        (``vocal_activity/<clip>.csv``).
+    tags : names of the teacher's tags, and `teacher`, by clip name, their
+        probabilities ``(windows, tags)`` in windows of `TEACHER_WINDOW_S`
+        (``teacher/*.npz``).
+    """
+
+    voices: tuple[Voice, ...]
+    activity: Mapping[str, npt.NDArray[np.float64]] = field(repr=False)
+    tags: tuple[str, ...] = field(repr=False)
+    teacher: Mapping[str, npt.NDArray[np.float64]] = field(repr=False)
+
+
+TEACHER_WINDOW_S: Final = 187 * 256 / 16000
+
+
+def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None) -> list[Example]:
+    """The examples of a labels file, of class folders, or of a DataFrame.
+
+    Parameters
+    ----------
+    labels : path of a CSV with the columns ``path,label`` (``group``, ``slice``,
+        ``vocals``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are used when
+        there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
+        or a pandas DataFrame with the columns of the CSV. Where a column
+        ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
+        speak of that source, and the whole clip is used.
+    audio_root : folder that paths are relative to; by default the CSV's own, or
+        the working directory for a DataFrame.
+
+    Without ``group`` the folder of a clip is its group; where a class has fewer than
+    `FEWEST_GROUPS` folders, each of its clips is a group of its own.
+
+    Raises
+    ------
+    LabelsError : with every finding: missing columns and files, unknown labels,
+        the same file twice, fewer than `FEWEST_GROUPS` groups of either class.
+    """
+    if hasattr(labels, "to_dict"):
+        rows, root, name = labels.to_dict("records"), Path(audio_root or "."), "<DataFrame>"
+    elif Path(labels).is_dir():
+        rows, root, name = _folder_rows(Path(labels)), Path(audio_root or labels), str(labels)
+    else:
+        rows, root, name = _csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
+    findings: list[str] = []
+    examples = [e for number, row in enumerate(rows, 2) if (e := _example(row, root, number, findings))]
+    examples = _with_groups(examples)
+    findings += _findings(examples)
+    if findings:
+        more = len(findings) - MOST_FINDINGS
+        listed = findings[:MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
+        raise LabelsError(f"{name}: cannot be used:\n  " + "\n  ".join(listed))
+    return examples
+
+
+def _csv_rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LabelsError(
+            f"{path}: cannot be read as a labels CSV ({reason}); expected UTF-8 text"
+        ) from error
+    missing = {"path", "label"} - set(reader.fieldnames or ())
+    if missing or not rows:
+        found = ", ".join(reader.fieldnames or ()) or "nothing"
+        raise LabelsError(
+            f"{path}: found the columns {found} and {len(rows)} rows; expected path, label and rows"
+        )
+    return rows
+
+
+def _folder_rows(folder: Path) -> list[dict[str, Any]]:
+    """One row per audio file under the class folders; the folder that a file lies in is its group."""
+    rows = [
+        {"path": path.relative_to(folder).as_posix(), "label": label}
+        for label in LABELS
+        for path in sorted((folder / label).rglob("*"))
+        if path.suffix.lower() in AUDIO_ENDINGS and not path.name.startswith(".")
+    ]
+    if not rows:
+        raise LabelsError(
+            f"{folder}: no audio under {' or '.join(f'{label}/' for label in LABELS)}; expected class folders"
+        )
+    return rows
+
+
+def _example(row: Mapping[str, Any], root: Path, number: int, findings: list[str]) -> Example | None:
+    """A checked example, or None after noting what is wrong with it."""
+    name, label = _text(row, "path"), _text(row, "label")
+    path = root / name
+    before = len(findings)
+    if label not in LABELS:
+        findings.append(f"row {number}: label {label!r}; expected one of {', '.join(LABELS)}")
+    if not name or not path.is_file():
+        findings.append(f"row {number}: no file {path}; check the path or --audio-root")
+    numbers = {key: _number(row, key, number, findings) for key in ("weight", "start_s", "duration_s")}
+    if len(findings) > before:
+        return None
+    cut_already = bool(_text(row, "source_path"))
+    return Example(
+        path=path,
+        label=label,
+        group=_text(row, "group"),
+        name=name,
+        slice=_text(row, "slice") or label,
+        vocals=_text(row, "vocals") or "unknown",
+        licence=_text(row, "licence") or "not stated",
+        weight=1.0 if numbers["weight"] is None else numbers["weight"],
+        start_s=0.0 if cut_already else numbers["start_s"] or 0.0,
+        duration_s=None if cut_already else numbers["duration_s"],
+    )
+
+
+def _with_groups(examples: list[Example]) -> list[Example]:
+    """Examples without a group get their folder, or their own name where folders are too few."""
+    folders = {label: {e.path.parent for e in examples if e.label == label} for label in LABELS}
+
+    def derived(example: Example) -> str:
+        several = len(folders[example.label]) >= FEWEST_GROUPS
+        return (example.path.parent if several else example.path).as_posix()
+
+    return [e if e.group else replace(e, group=derived(e)) for e in examples]
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _number(row: Mapping[str, Any], key: str, number: int, findings: list[str]) -> float | None:
+    text = _text(row, key)
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        value = -1.0
+    if value is not None and not 0 <= value < 1e6:
+        findings.append(f"row {number}: {key} {text!r}; expected a number of at least 0")
+        return None
+    return value
+
+
+def _findings(examples: Iterable[Example]) -> list[str]:
+    """What is wrong with the examples as a set."""
+    counts = Counter((e.path, e.start_s) for e in examples)
+    twice = [f"{path}: listed {n} times; keep one row of it" for (path, _), n in counts.items() if n > 1]
+    groups = {label: len({e.group for e in examples if e.label == label}) for label in ("score", "song")}
+    few = [
+        f"{label}: {n} groups; expected at least {FEWEST_GROUPS}, to test on other groups than those trained on"
+        for label, n in groups.items()
+        if n < FEWEST_GROUPS
+    ]
+    return twice + few
+
+
+def read_companions(labels: Any) -> Companions | None:
+    """What stands beside a labels CSV, or None where ``voices.csv`` or the teacher is missing."""
+    folder = Path(labels).parent if isinstance(labels, (str, os.PathLike)) else Path()
+    teachers = sorted((folder / "teacher").glob("*.npz"))
+    if (
+        not Path(folder / "voices.csv").is_file()
+        or not teachers
+        or not isinstance(labels, (str, os.PathLike))
+    ):
+        return None
+    voices = tuple(
+        Voice(folder / row["path"], row["kind"], row["speaker"])
+        for row in _companion_rows(folder / "voices.csv")
+    )
+    activity = {
+        path.stem: np.array(
+            [[float(r["start_s"]), float(r["end_s"])] for r in _companion_rows(path)]
+        ).reshape(-1, 2)
+        for path in sorted((folder / "vocal_activity").glob("*.csv"))
+    }
+    with np.load(teachers[0], allow_pickle=False) as file:
+        tags = tuple(str(tag) for tag in file["tags"])
+        teacher = {
+            str(name): windows[~np.isnan(windows[:, 0])].astype(np.float64)
+            for name, windows in zip(file["ids"], file["probabilities"], strict=True)
+        }
+    return Companions(voices, activity, tags, teacher)
+
+
+def _companion_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

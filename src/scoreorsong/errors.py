@@ -1,0 +1,24 @@
+"""Nothing → the exceptions that every other module raises.
+
+One root class, so that ``except ScoreOrSongError`` catches whatever the library
+raises on purpose. A message names the file, says what was found, what was
+expected and how it is likely mended.
+"""
+
+from __future__ import annotations
+
+
+class ScoreOrSongError(Exception):
+    """Root of everything that this library raises on purpose."""
+
+
+class AudioError(ScoreOrSongError):
+    """A source could not be read as audio, or holds nothing to analyse."""
+
+
+class LabelsError(ScoreOrSongError):
+    """A labels file or folder cannot be used; lists every finding at once."""
+
+
+class ModelError(ScoreOrSongError):
+    """A model file is missing, damaged, of another format or not to be trusted."""

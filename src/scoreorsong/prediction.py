@@ -1,0 +1,214 @@
+"""Source → Prediction: what a user asks for, with reasons.
+
+Conventions: a failure is never a value: `predict` raises, `predict_many` yields a
+`Failure` in the place of the source that failed and goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+from .audio import Source
+from .errors import ModelError, ScoreOrSongError
+from .extraction import extract
+from .features import Features, schema
+from .model import LASTING_SPEECH, MUSIC, SPEECH, VOICE, Judgement, Model, load_model
+
+N_REASONS: Final = 5
+SMALLEST_REASON: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One contribution: `weight` is what it adds to the logit, above 0 towards song."""
+
+    family: str
+    feature: str
+    weight: float
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one source.
+
+    Attributes
+    ----------
+    source : path or name of what was analysed.
+    label : "score", "song" or "no_music".
+    song_probability : calibrated, 0 to 1, given that there is music.
+    confident : whether the probability lies outside the band that the model calls uncertain.
+    vocal_fraction : share of the music in which someone sings or raps, 0 to 1.
+    music_fraction : share of the source with music, 0 to 1.
+    duration_s : length of what was analysed, in seconds.
+    reasons : the strongest contributions, strongest first; none without music.
+    warnings : what was odd about the source.
+    model_id : of the model that said so.
+    """
+
+    source: str
+    label: str
+    song_probability: float
+    confident: bool
+    vocal_fraction: float
+    music_fraction: float
+    duration_s: float
+    reasons: tuple[Reason, ...] = field(repr=False)
+    warnings: tuple[str, ...]
+    model_id: str
+
+    def __str__(self) -> str:
+        sure = "" if self.confident else "  (unsure)"
+        odd = "".join(f"  [{warning}]" for warning in self.warnings)
+        if self.label == "no_music":
+            return f"{self.source}: no_music  music {self.music_fraction:.0%}{sure}{odd}"
+        return (
+            f"{self.source}: {self.label}  p(song) {self.song_probability:.2f}  "
+            f"voice {self.vocal_fraction:.0%}{sure}{odd}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        plain = asdict(self)
+        return plain | {"reasons": [asdict(r) for r in self.reasons], "warnings": list(self.warnings)}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be analysed, in the place of its `Prediction`."""
+
+    source: str
+    error: str
+
+    def __str__(self) -> str:
+        return self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def predict(source: Source, *, model: Model | None = None, rate: float | None = None) -> Prediction:
+    """Say whether a clip is score or song, how surely, and why.
+
+    Parameters
+    ----------
+    source : path, open binary file, or array of samples shaped ``(frames,)`` or
+        ``(frames, channels)``.
+    model : by default the one that ships with the package.
+    rate : sample rate of an array in Hz.
+
+    Raises
+    ------
+    AudioError : the source cannot be read or holds too little sound.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> predict(np.zeros(44100), rate=22050).label
+    'no_music'
+    """
+    model = model or default_model()
+    # One clip is too little work to share: BLAS threads would only wait for one another.
+    with threadpool_limits(1):
+        features = extract(source, rate=rate, windows=False)
+        return _prediction(features, model.judge(features), model)
+
+
+def predict_many(
+    sources: Iterable[Source], *, jobs: int | None = None, model: Model | None = None
+) -> Iterator[Prediction | Failure]:
+    """Predict many sources, lazily, in their order; what fails becomes a `Failure`.
+
+    Parameters
+    ----------
+    jobs : worker processes; by default one, in this process; -1 for all cores. Open
+        files cannot be sent to other processes: give paths or arrays' predictions one by one.
+    """
+    model = model or default_model()
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
+    yield from parallel(joblib.delayed(_attempt)(source, model) for source in sources)
+
+
+def _attempt(source: Source, model: Model) -> Prediction | Failure:
+    try:
+        return predict(source, model=model)
+    except ScoreOrSongError as error:
+        name = (
+            os.fspath(source)
+            if isinstance(source, (str, os.PathLike))
+            else getattr(source, "name", "<stream>")
+        )
+        return Failure(str(name), str(error))
+
+
+@cache
+def default_model() -> Model:
+    """The model that ships with the package."""
+    return load_model(default_model_path())
+
+
+def default_model_path() -> Path:
+    """Where the shipped model lies: in the package, or in a checkout's ``models/``."""
+    here = Path(__file__).parent
+    for folder in (here / "models", here.parents[1] / "models"):
+        if (folder / "default.model").is_file():
+            return folder / "default.model"
+    raise ModelError(
+        f"{here / 'models' / 'default.model'}: the shipped model is missing; install score-or-song again"
+    )
+
+
+def _prediction(features: Features, judgement: Judgement, model: Model) -> Prediction:
+    fractions = judgement.fractions
+    label, confident = model.call(judgement.song_probability, fractions)
+    warnings = list(features.warnings)
+    if label != "no_music" and fractions[SPEECH] >= LASTING_SPEECH:
+        warnings.append("speech over much of it: the call leans on the voice, check by ear")
+    return Prediction(
+        source=features.source,
+        label=label,
+        song_probability=judgement.song_probability,
+        confident=confident,
+        vocal_fraction=fractions[VOICE],
+        music_fraction=fractions[MUSIC],
+        duration_s=features.duration_s,
+        reasons=_reasons(judgement) if label != "no_music" else (),
+        warnings=tuple(warnings),
+        model_id=model.model_id,
+    )
+
+
+def _reasons(judgement: Judgement) -> tuple[Reason, ...]:
+    """The strongest contributions, one for each thing heard."""
+    reasons: dict[str, Reason] = {}
+    for name, weight in sorted(judgement.contributions.items(), key=lambda item: -abs(item[1])):
+        if abs(weight) < SMALLEST_REASON or len(reasons) == N_REASONS:
+            break
+        family, meaning = describe_input(name)
+        side = "song" if weight > 0 else "score"
+        degree = "higher" if judgement.deviations[name] > 0 else "lower"
+        sentence = f"{meaning}: {degree} than usual, which speaks for {side}"
+        reasons.setdefault(name.rpartition("_")[0] or name, Reason(family, name, weight, sentence))
+    return tuple(reasons.values())
+
+
+def describe_input(name: str) -> tuple[str, str]:
+    """Family and meaning of an input of the decision."""
+    if name in schema.INDEX:
+        feature = schema.FEATURES[schema.INDEX[name]]
+        return feature.family, feature.meaning
+    kind, _, rest = name.partition("_")
+    what, _, statistic = rest.rpartition("_")
+    if kind == "voice":
+        return "vocals", f"singing voice ({rest})"
+    how = {"mean": "on the whole", "high": "at its strongest", "std": "in its changes"}[statistic]
+    return "tags", f"sounds like '{what}' {how}"

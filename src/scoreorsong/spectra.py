@@ -1,0 +1,274 @@
+"""Audio → Spectra: the only STFT, and all that is derived from it once.
+
+Conventions: matrices are shaped ``(bands, frames)`` in float32; a frame is
+`HOP` samples (23.2 ms). ``magnitude`` is |STFT| and ``power`` its square, never
+one for the other. Nothing above `FMAX_HZ` is looked at: there the codec and the
+sample rate of a file speak louder than the music.
+
+The STFT itself lives for one batch of frames only; what stays is small (about
+0.5 MB per minute), so that a whole film fits in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from .audio import RATE_HZ, Samples
+
+N_FFT = 2048
+HOP = 512
+FRAMES_PER_S = RATE_HZ / HOP
+BATCH_FRAMES = 512
+
+FMIN_HZ, FMAX_HZ = 40.0, 7600.0
+N_MELS = 72
+
+# Log-frequency axis for everything that follows pitch (fluctogram, salience).
+BINS_PER_OCTAVE = 36
+LOG_FMIN_HZ = 110.0
+N_LOG_BINS = 216  # six octaves, up to 7 040 Hz
+FLUCTOGRAM_BINS, FLUCTOGRAM_STEP, MAX_LAG = 48, 14, 5
+PITCH_BINS = 36 * 3 + 12  # fundamental between 110 Hz and 1.1 kHz
+HARMONICS = 6
+
+# Edges of the bands in which flatness tells tone from noise, in Hz.
+FLATNESS_EDGES_HZ = (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 7600.0)
+FLATNESS_FLOOR = 1e-16  # of a frame's strongest bin, so that gain changes nothing; less than float32 resolves
+
+SILENCE_POWER = 1e-10  # of the mel spectrum: an amplitude of about one 16-bit step
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """What the features are made of; every matrix has one column per frame.
+
+    Attributes
+    ----------
+    mel_power : ``(N_MELS, frames)`` power per mel band, `FMIN_HZ` to `FMAX_HZ`.
+    chroma : ``(12, frames)`` power per pitch class, A first, 110 Hz to 7 kHz.
+    flatness : ``(6, frames)`` geometric over arithmetic mean of the power in each
+        band between `FLATNESS_EDGES_HZ`, 0 (tone) to 1 (noise).
+    fluctogram : ``(bands, frames)`` lag in log-frequency bins, -5 to 5, that best
+        maps a frame onto the next one (Lehner, Widmer and Sonnleitner 2014).
+    contraction : ``(bands, frames)`` share of a band's energy near its centre, 0 to 1;
+        where it is low the fluctogram is unreliable (same paper).
+    pitch : ``(1, frames)`` most salient fundamental in semitones above 110 Hz.
+    salience : ``(1, frames)`` share of the harmonic sum that this pitch explains, 0 to 1.
+    """
+
+    mel_power: Array
+    chroma: Array
+    flatness: Array
+    fluctogram: Array
+    contraction: Array
+    pitch: Array
+    salience: Array
+
+    @property
+    def n_frames(self) -> int:
+        return int(self.mel_power.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        return self.n_frames / FRAMES_PER_S
+
+    @cached_property
+    def mel_db(self) -> Array:
+        """The mel spectrum in dB over its own 99th percentile, -80 to 40.
+
+        Relative on purpose: nothing derived from it changes with the gain of a file.
+        """
+        peak = float(self.mel_power.max(initial=1e-20))
+        reference = max(float(np.percentile(self.mel_power, 99)), 1e-4 * peak)
+        return np.asarray(10 * np.log10(np.maximum(self.mel_power / reference, 1e-8)), dtype=np.float32)
+
+    @cached_property
+    def onsets(self) -> Array:
+        """``(N_MELS, frames)`` rise of `mel_db` from frame to frame; librosa's onset strength is its mean."""
+        rise = np.diff(self.mel_db, axis=1, prepend=self.mel_db[:, :1])
+        return np.maximum(rise, 0)
+
+    @property
+    def is_silent(self) -> bool:
+        return bool(self.mel_power.max(initial=0) < SILENCE_POWER)
+
+    def __getitem__(self, frames: slice) -> Self:
+        """The same spectra over some of the frames."""
+        return replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
+
+    def trimmed(self, *, range_db: float = 60.0) -> Self:
+        """Without what is silent at either end: frames `range_db` under the loudest."""
+        power = self.mel_power.sum(axis=0)
+        loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
+        return self[loud[0] : loud[-1] + 1] if len(loud) else self
+
+
+def analyze(blocks: Iterable[Samples]) -> Spectra:
+    """One pass over the blocks of a source.
+
+    Frames are centred as librosa centres them: the signal is padded by half a
+    window of silence at both ends.
+
+    Parameters
+    ----------
+    blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050).astype(np.float32)
+    >>> spectra = analyze([tone])
+    >>> spectra.mel_power.shape
+    (72, 44)
+    >>> float(np.median(spectra.pitch).round(1))  # semitones above 110 Hz
+    24.0
+    """
+    parts, last = [], None
+    for magnitude in _magnitudes(blocks):
+        log_frequency = log_axis() @ magnitude
+        parts.append(_derive(magnitude, log_frequency, last))
+        last = log_frequency[:, -1:]
+    return Spectra(**{f.name: np.hstack([getattr(p, f.name) for p in parts]) for f in fields(Spectra)})
+
+
+def _magnitudes(blocks: Iterable[Samples]) -> Iterator[Array]:
+    """|STFT| in batches of at most `BATCH_FRAMES`, shaped (N_FFT // 2 + 1, frames)."""
+    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    step, pending = BATCH_FRAMES * HOP, np.zeros(0, np.float32)
+    for chunk in _with_margins(blocks):
+        pending = np.concatenate([pending, chunk])
+        while len(pending) >= step + N_FFT - HOP:
+            yield _magnitude(pending[: step + N_FFT - HOP], window)
+            pending = pending[step:]
+    if len(pending) >= N_FFT:
+        yield _magnitude(pending, window)
+
+
+def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    margin = np.zeros(N_FFT // 2, np.float32)
+    yield margin
+    yield from blocks
+    yield margin
+
+
+def _magnitude(samples: Samples, window: Array) -> Array:
+    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
+    return np.abs(scipy.fft.rfft(frames * window, axis=1)).T
+
+
+def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spectra:
+    power = magnitude**2
+    fluctogram, contraction = _fluctogram(log_frequency, before)
+    pitch, salience = _pitch(log_frequency)
+    return Spectra(
+        mel_power=mel_filters() @ power,
+        chroma=chroma_fold() @ log_frequency**2,
+        flatness=_flatness(power),
+        fluctogram=fluctogram,
+        contraction=contraction,
+        pitch=pitch,
+        salience=salience,
+    )
+
+
+@cache
+def mel_filters() -> Array:
+    """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_FFT // 2 + 1)``.
+
+    Scaled so that a full-scale sine has a mel power near one.
+    """
+    from librosa.filters import mel
+
+    filters = mel(sr=RATE_HZ, n_fft=N_FFT, n_mels=N_MELS, fmin=FMIN_HZ, fmax=FMAX_HZ)
+    return np.asarray(filters * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
+
+
+@cache
+def log_axis() -> Array:
+    """Linear interpolation of |STFT| onto the log-frequency axis, ``(N_LOG_BINS, N_FFT // 2 + 1)``."""
+    hz = LOG_FMIN_HZ * 2 ** (np.arange(N_LOG_BINS) / BINS_PER_OCTAVE)
+    position = hz * N_FFT / RATE_HZ
+    distance = np.abs(position[:, None] - np.arange(N_FFT // 2 + 1)[None, :])
+    return np.maximum(0, 1 - distance).astype(np.float32)
+
+
+@cache
+def chroma_fold() -> Array:
+    """Sums the log axis into semitones and octaves into pitch classes, ``(12, N_LOG_BINS)``, A first."""
+    semitone = np.round(np.arange(N_LOG_BINS) * 12 / BINS_PER_OCTAVE).astype(np.intp) % 12
+    return np.eye(12, dtype=np.float32)[:, semitone]
+
+
+@cache
+def fluctogram_bands() -> Array:
+    """Triangular weights over the log axis, ``(bands, N_LOG_BINS)``, `MAX_LAG` clear of its ends."""
+    starts = range(MAX_LAG, N_LOG_BINS - MAX_LAG - FLUCTOGRAM_BINS + 1, FLUCTOGRAM_STEP)
+    bands = np.zeros((len(starts), N_LOG_BINS), np.float32)
+    for band, start in zip(bands, starts, strict=True):
+        band[start : start + FLUCTOGRAM_BINS] = np.bartlett(FLUCTOGRAM_BINS + 2)[1:-1]
+    return bands
+
+
+def _fluctogram(now: Array, before: Array | None) -> tuple[Array, Array]:
+    """Lag and contraction of every frame; the lag leads from the frame before to this one."""
+    earlier = np.hstack([now[:, :1] if before is None else before, now[:, :-1]])
+    bands, squared = fluctogram_bands(), now**2
+    correlation = np.empty((2 * MAX_LAG + 1, len(bands), now.shape[1]), np.float32)
+    for i, lag in enumerate(range(-MAX_LAG, MAX_LAG + 1)):
+        overlap = bands @ (earlier * np.roll(now, -lag, axis=0))
+        correlation[i] = overlap / np.sqrt(bands @ np.roll(squared, -lag, axis=0) + 1e-20)
+    correlation[MAX_LAG] = correlation[MAX_LAG] * (1 + 1e-5) + 1e-20  # silence: all lags alike, no move
+    lag = correlation.argmax(axis=0).astype(np.float32) - MAX_LAG
+    energy = (bands > 0).astype(np.float32) @ squared
+    contraction = (bands**4 @ squared) / np.maximum(energy, 1e-20)
+    return lag, contraction
+
+
+@cache
+def flatness_edges() -> npt.NDArray[np.intp]:
+    """STFT bins at which the flatness bands begin and the last one ends."""
+    return np.round(np.array(FLATNESS_EDGES_HZ) * N_FFT / RATE_HZ).astype(np.intp)
+
+
+def _flatness(power: Array) -> Array:
+    first, *inner, last = flatness_edges()
+    starts = [0, *(int(edge - first) for edge in inner)]
+    widths = np.diff(flatness_edges())[:, None]
+    part = power[first:last]
+    part = part + FLATNESS_FLOOR * part.max(axis=0) + 1e-30
+    geometric = np.exp(np.add.reduceat(np.log(part), starts) / widths)
+    return np.asarray(geometric / (np.add.reduceat(part, starts) / widths), dtype=np.float32)
+
+
+def _pitch(log_frequency: Array) -> tuple[Array, Array]:
+    """The most salient fundamental by a harmonic sum with weights 1/h, and its share."""
+    compressed = np.sqrt(log_frequency)
+    compressed = np.maximum(0, compressed - 1.0001 * _running_mean(compressed))  # a flat one leaves nothing
+    harmonic_sum = np.zeros((PITCH_BINS, log_frequency.shape[1]), np.float32)
+    for harmonic in range(1, HARMONICS + 1):
+        shift = round(BINS_PER_OCTAVE * np.log2(harmonic))
+        stop = min(PITCH_BINS + shift, N_LOG_BINS)
+        harmonic_sum[: stop - shift] += compressed[shift:stop] / harmonic
+    best, columns = harmonic_sum.argmax(axis=0), np.arange(harmonic_sum.shape[1])
+    around = harmonic_sum[np.clip(best + np.array([[-1], [0], [1]]), 0, PITCH_BINS - 1), columns]
+    bend = np.maximum(2 * around[1] - around[0] - around[2], 1e-9)
+    offset = np.clip(0.5 * (around[2] - around[0]) / bend, -0.5, 0.5)
+    semitones = (best + offset) * 12 / BINS_PER_OCTAVE
+    share = around.sum(axis=0) / np.maximum(harmonic_sum.sum(axis=0), 1e-9)
+    return semitones[None].astype(np.float32), np.minimum(share, 1)[None].astype(np.float32)
+
+
+def _running_mean(matrix: Array, *, reach: int = 6) -> Array:
+    """Mean over `reach` bins to each side along the frequency axis, edges repeated."""
+    width = 2 * reach + 1
+    padded = np.pad(matrix, ((reach + 1, reach), (0, 0)), mode="edge").cumsum(axis=0, dtype=np.float64)
+    return np.asarray((padded[width:] - padded[:-width]) / width, dtype=np.float32)

@@ -1,0 +1,231 @@
+"""Examples → takes: every clip as it is and in the variants that training needs.
+
+A take is one rendering of one clip with its features and, per half second, what
+is known about it: sung or not, music or not, speech or not, the teacher's tags;
+NaN where nobody knows. It names all groups that it was made from (the clip's and
+the mixed-in speaker's), so that a split can keep every one of them apart.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import augmentation
+from .audio import RATE_HZ, Samples, read_audio
+from .dataset import TEACHER_WINDOW_S, Companions, Example, Voice
+from .features import SEGMENT_S, Features, measure
+from .model import Matrix
+from .spectra import FRAMES_PER_S, analyze
+
+N_VARIED: Final = 3
+N_DIALOGUE: Final = 2
+SINGING_MIXES: Final = 6
+TEACHER_VOICE: Final = {
+    True: ("vocal", "vocals", "singing", "voice", "male vocal", "female vocal", "male voice", "female voice"),
+    False: ("no vocals", "no vocal", "no voice"),
+}
+TEACHER_SURE: Final = (-2.0, 0.8)  # logits under and over which the teacher is believed about a voice
+
+
+@dataclass(frozen=True)
+class Take:
+    """One rendering; `known` holds ``(segments,)`` labels per head, `tags` ``(segments, tags)`` or None."""
+
+    example: Example | Voice
+    variant: str
+    groups: frozenset[str]
+    features: Features = field(repr=False)
+    known: dict[str, Matrix] = field(repr=False)
+    tags: Matrix | None = field(repr=False, default=None)
+
+    @property
+    def label(self) -> str:
+        """The truth about it: a label, or "singing" for a solo voice (music of neither class)."""
+        if isinstance(self.example, Example):
+            return self.example.label
+        return "singing" if self.example.kind == "singing" else "no_music"
+
+    @property
+    def slice(self) -> str:
+        """The finer kind, for reporting and for even folds."""
+        return self.example.slice if isinstance(self.example, Example) else self.example.kind
+
+    @property
+    def weight(self) -> float:
+        """How much it counts in training."""
+        return self.example.weight if isinstance(self.example, Example) else 1.0
+
+    @property
+    def group(self) -> str:
+        """The group of the clip itself, whatever was mixed into it."""
+        return self.example.group if isinstance(self.example, Example) else speaker_group(self.example)
+
+
+def speaker_group(voice: Voice) -> str:
+    """The group of a voice or noise, apart from those of the clips."""
+    return f"voice: {voice.speaker}"
+
+
+def jobs(
+    examples: Sequence[Example], companions: Companions | None, seed: int
+) -> list[Callable[[], list[Take]]]:
+    """Independent pieces of work that together give all takes."""
+    pieces: list[Callable[[], list[Take]]] = [partial(_clip_takes, e, companions, seed) for e in examples]
+    if companions is not None:
+        pieces += [partial(_voice_takes, voice, companions, seed) for voice in companions.voices]
+        backings = [e for e in examples if e.vocals == "no"]
+        singers = [v for v in companions.voices if v.kind == "singing"] if backings else []
+        pieces += [
+            partial(_singing_takes, v, backings, seed, i) for v in singers for i in range(SINGING_MIXES)
+        ]
+    return pieces
+
+
+def _clip_takes(example: Example, companions: Companions | None, seed: int) -> list[Take]:
+    samples = read_audio(example.path, offset_s=example.start_s, max_s=example.duration_s)
+    own = frozenset({example.group})
+    takes = [_clip_take(example, "original", own, samples, companions)]
+    for i in range(N_VARIED):
+        varied = augmentation.vary(samples, _random(example.name, f"varied {i}", seed))
+        takes.append(_clip_take(example, f"varied {i}", own, varied, companions))
+    for variant, voice, mixed in _mixes(example, samples, companions, seed):
+        takes.append(_clip_take(example, variant, own | {speaker_group(voice)}, mixed, companions))
+    return takes
+
+
+def _mixes(
+    example: Example, samples: Samples, companions: Companions | None, seed: int
+) -> Iterator[tuple[str, Voice, Samples]]:
+    """The clip under dialogue (the first at full length, at 0 to 10 dB over it) and with noise."""
+    if companions is None:
+        return
+    for kind, count in (("speech", N_DIALOGUE), ("noise", 1)):
+        voices = [v for v in companions.voices if v.kind == kind]
+        for i in range(count if voices else 0):
+            random = _random(example.name, f"{kind} {i}", seed)
+            voice = voices[random.integers(len(voices))]
+            plain = kind == "speech" and i == 0
+            ratio_db = (
+                random.uniform(-10, 0)
+                if plain
+                else random.uniform(-8, 10)
+                if kind == "speech"
+                else random.uniform(0, 20)
+            )
+            mixed = augmentation.mix(samples, read_audio(voice.path), ratio_db)
+            yield f"{kind} {i}", voice, mixed if plain else augmentation.vary(mixed, random)
+
+
+def _clip_take(
+    example: Example, variant: str, groups: frozenset[str], samples: Samples, companions: Companions | None
+) -> Take:
+    features = _measured(samples, example.name)
+    n = len(features.segments)
+    known = {
+        "voice": np.full(n, np.nan),
+        "music": np.where(features.silent, np.nan, float(example.label != "no_music")),
+        "speech": np.full(n, float(variant.startswith("speech"))),
+    }
+    tags = None
+    name = example.path.stem
+    aligned = variant in ("original", "speech 0")
+    if companions is not None and name in companions.teacher and aligned:
+        tags = _teacher_logits(companions.teacher[name], n)
+    if example.vocals == "no" or example.label == "no_music":
+        known["voice"] = np.zeros(n)
+    elif companions is not None and aligned and example.vocals in ("sung", "rap"):
+        known["voice"] = _known_voice(name, n, companions, tags)
+    return Take(example, variant, groups, features, known, tags if variant == "original" else None)
+
+
+def _known_voice(name: str, n: int, companions: Companions, tags: Matrix | None) -> Matrix:
+    """From the annotation where there is one, else where the teacher is sure."""
+    if name in companions.activity:
+        starts = np.arange(n)[:, None] * SEGMENT_S
+        begin, end = companions.activity[name].T
+        overlap = np.minimum(end, starts + SEGMENT_S) - np.maximum(begin, starts)
+        return _ternary(np.maximum(overlap, 0).sum(axis=1) / SEGMENT_S, 0.3, 0.7)
+    if tags is None:
+        return np.full(n, np.nan)
+    columns = {sung: [companions.tags.index(t) for t in names] for sung, names in TEACHER_VOICE.items()}
+    return _ternary(tags[:, columns[True]].mean(axis=1) - tags[:, columns[False]].mean(axis=1), *TEACHER_SURE)
+
+
+def _ternary(values: Matrix, low: float, high: float) -> Matrix:
+    """1 above `high`, 0 under `low`, NaN between."""
+    return np.where(values > high, 1.0, np.where(values < low, 0.0, np.nan))
+
+
+def _teacher_logits(probabilities: npt.NDArray[np.float64], n: int) -> Matrix:
+    """The teacher's tags at the middle of every segment, as logits."""
+    bounded = np.clip(probabilities, 0.003, 0.997)
+    logits = np.log(bounded / (1 - bounded))
+    at = (np.arange(n) + 0.5) * SEGMENT_S
+    middles = (np.arange(len(logits)) + 0.5) * TEACHER_WINDOW_S
+    return np.stack([np.interp(at, middles, column) for column in logits.T], axis=1)
+
+
+def _voice_takes(voice: Voice, companions: Companions, seed: int) -> list[Take]:
+    samples = read_audio(voice.path)
+    groups = frozenset({speaker_group(voice)})
+    takes = [_voice_take(voice, "original", groups, samples)]
+    for i in range(2):
+        varied = augmentation.vary(samples, _random(voice.path.name, f"varied {i}", seed))
+        takes.append(_voice_take(voice, f"varied {i}", groups, varied))
+    noises = [v for v in companions.voices if v.kind == "noise"]
+    if voice.kind == "speech" and noises:
+        random = _random(voice.path.name, "noise", seed)
+        noise = noises[random.integers(len(noises))]
+        mixed = augmentation.mix(samples, read_audio(noise.path), random.uniform(-5, 20))
+        takes.append(_voice_take(voice, "noise", groups | {speaker_group(noise)}, mixed))
+    return takes
+
+
+def _voice_take(voice: Voice, variant: str, groups: frozenset[str], samples: Samples) -> Take:
+    features = _measured(samples, voice.path.name)
+    sung = float(voice.kind == "singing")
+    unheard = np.where(features.silent & (sung > 0), np.nan, sung)
+    speech = np.full(len(features.silent), float(voice.kind == "speech"))
+    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard, "speech": speech})
+
+
+def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number: int) -> list[Take]:
+    """The singer over a backing without voice, in phrases with rests."""
+    random = _random(voice.path.name, f"singing {number}", seed)
+    backing = backings[int(random.integers(len(backings)))]
+    music = read_audio(backing.path, offset_s=backing.start_s, max_s=backing.duration_s)
+    length = min(len(music), 30 * RATE_HZ)
+    start = random.integers(0, len(music) - length + 1)
+    music = music[start : start + length]
+    rest = np.zeros(round(RATE_HZ * random.uniform(1, 6)), np.float32)
+    phrase = np.concatenate([rest, read_audio(voice.path), rest])
+    laid = np.tile(phrase, -(-length // len(phrase)))[:length]
+    features = _measured(augmentation.mix(music, laid, random.uniform(-6, 6)), voice.path.name)
+    n = len(features.segments)
+    known = {"voice": _ternary(_presence(laid, n), 0.15, 0.7), "music": np.ones(n), "speech": np.zeros(n)}
+    return [Take(voice, "over music", frozenset({backing.group, speaker_group(voice)}), features, known)]
+
+
+def _presence(samples: Samples, n: int) -> Matrix:
+    """Share of each of `n` segments in which the samples are within 30 dB of their loud parts."""
+    power = analyze([samples]).mel_power.sum(axis=0)
+    present = power > np.percentile(power, 95) * 1e-3
+    starts = np.round(np.arange(n) * SEGMENT_S * FRAMES_PER_S).astype(np.intp)
+    counts = np.diff(np.append(starts, len(present)))
+    return np.add.reduceat(present.astype(np.float64), starts) / counts
+
+
+def _measured(samples: Samples, name: str) -> Features:
+    return measure(analyze([samples]), source=name, windows=False)
+
+
+def _random(name: str, variant: str, seed: int) -> np.random.Generator:
+    """A generator that depends on the clip and the variant, not on the order of work."""
+    return np.random.default_rng([seed, zlib.crc32(f"{name}|{variant}".encode())])

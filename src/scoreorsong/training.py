@@ -1,0 +1,162 @@
+"""Labels → Model with its card: reads, varies, fits, cross-validates and writes down.
+
+Conventions: the figures on a card come from `evaluation.cross_validate`, that is
+from clips of groups that the judging model never met, never from training clips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy
+import sklearn
+import soundfile
+
+from .dataset import Companions, Example, read_companions, read_labels
+from .evaluation import cross_validate, figures, worst
+from .features import schema
+from .fitting import fit
+from .model import Ear, Model
+from .prediction import default_model
+from .takes import Take, jobs
+
+log = logging.getLogger("scoreorsong")
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+LIMITS = (
+    "Labels come from credits, tags and titles, not from listening.",
+    "Film scores proper are few in training; most scores come from games, in the styles of film.",
+    "Instrumental songs and score made of loops, rock or electronics are told apart least well.",
+    "Speech as loud as the music or louder is often taken for a song's voice; such calls are marked unsure.",
+    "The voice share is learnt from few annotated songs; choir and speech disturb it.",
+)
+
+
+def train(
+    labels: Any,
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    random_state: int = 0,
+    seeds: Sequence[int] = (0, 1),
+    progress: Progress | None = None,
+) -> Model:
+    """Train a model on labelled clips.
+
+    Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice,
+    music, speech, tags) is learnt anew; otherwise the shipped model's ear is kept
+    and the decision, its calibration and its uncertain band are learnt.
+
+    Parameters
+    ----------
+    labels : CSV path, folder with ``score/`` and ``song/``, or DataFrame; see
+        `scoreorsong.dataset.read_labels`.
+    audio_root : folder that paths are relative to.
+    jobs : worker processes for the features; by default one, -1 for all cores.
+    random_state : of everything random; the same labels, audio, seed and versions give the same model.
+    seeds : of the cross-validations whose figures the card carries.
+    progress : wraps an iterable of known length, e.g. to draw a bar.
+
+    Raises
+    ------
+    LabelsError : with every finding about the labels, before any long work.
+    AudioError : a clip cannot be read.
+    """
+    examples = read_labels(labels, audio_root=audio_root)
+    companions = read_companions(labels)
+    takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
+    return train_on_takes(
+        takes, companions.tags if companions else (), random_state=random_state, seeds=seeds, jobs=jobs
+    )
+
+
+def make_takes(
+    examples: Sequence[Example],
+    companions: Companions | None,
+    *,
+    n_jobs: int | None = None,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> list[Take]:
+    """All takes of the examples, in a stable order."""
+    pieces = jobs(examples, companions, random_state)
+    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(piece)() for piece in pieces)
+    return [take for takes in (progress(done, len(pieces)) if progress else done) for take in takes]
+
+
+def train_on_takes(
+    takes: Sequence[Take],
+    tags: Sequence[str],
+    *,
+    random_state: int = 0,
+    seeds: Sequence[int] = (0, 1),
+    jobs: int | None = None,
+) -> Model:
+    """Fit on all takes, and cross-validate for the card."""
+    ear: Ear | None = None if tags else default_model().ear
+    log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
+    runs = cross_validate(takes, tags, ear=ear, seeds=seeds, n_jobs=jobs)
+    log.info("fitting on all takes")
+    model, _ = fit(takes, tags, ear=ear, random_state=random_state)
+    card = _card(takes, random_state, seeds) | {
+        "ear": "learnt from these labels" if tags else f"of model {default_model().model_id}",
+        "figures": [figure.to_dict() for figure in figures(runs)],
+        "worst": [
+            {"clip": name, "slice": part, "song_probability": round(p, 3)} for name, part, p in worst(runs)
+        ],
+    }
+    return replace(model, card=card)
+
+
+def _card(takes: Sequence[Take], random_state: int, seeds: Sequence[int]) -> dict[str, Any]:
+    """What the model was made from and with."""
+    clips = [t.example for t in takes if isinstance(t.example, Example) and t.variant == "original"]
+    return {
+        "clips": len(clips),
+        "groups": len({e.group for e in clips}),
+        "takes": len(takes),
+        "voices": len({t.group for t in takes if not isinstance(t.example, Example)}),
+        "clips_by_slice": dict(sorted(Counter(e.slice for e in clips).items())),
+        "clips_by_licence": dict(sorted(Counter(e.licence for e in clips).items())),
+        "features": {
+            family: sum(f.family == family for f in schema.FEATURES)
+            for family in ("spectral", "vocals", "structure")
+        },
+        "training_table_sha256": _table_hash(takes),
+        "random_state": random_state,
+        "cross_validation": f"grouped 5-fold, seeds {list(seeds)}, everything refitted in every fold",
+        "versions": _versions(),
+        "licence": "MIT for the model file; the training clips keep their own licences",
+        "limits": list(LIMITS),
+    }
+
+
+def _table_hash(takes: Sequence[Take]) -> str:
+    """SHA-256 over the names, labels and feature values that the model learnt from."""
+    digest = hashlib.sha256()
+    for take in takes:
+        name = [take.features.source, take.variant, sorted(take.groups)]
+        digest.update(json.dumps(name).encode() + take.features.clip.tobytes())
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "scikit-learn": sklearn.__version__,
+        "soundfile": soundfile.__version__,
+        "libsndfile": soundfile.__libsndfile_version__,
+    }
