@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import csv
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,11 @@ AUDIO_ENDINGS: Final = frozenset(
         ".wma",
     ]
 )
+KINDS: Final = ("speech", "singing", "noise")
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
+
+_Row: TypeAlias = tuple[object, Mapping[str, Any]]  # where it stands, and its cells
 
 
 @dataclass(frozen=True)
@@ -115,42 +119,56 @@ def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None
         the same file twice, fewer than `FEWEST_GROUPS` groups of either class.
     """
     if hasattr(labels, "to_dict"):
-        rows, root, name = labels.to_dict("records"), Path(audio_root or "."), "<DataFrame>"
-    elif Path(labels).is_dir():
+        rows, root, name = _frame_rows(labels), Path(audio_root or "."), "<DataFrame>"
+    elif os.path.isdir(labels):
         rows, root, name = _folder_rows(Path(labels)), Path(audio_root or labels), str(labels)
     else:
         rows, root, name = _csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
     findings: list[str] = []
-    examples = [e for number, row in enumerate(rows, 2) if (e := _example(row, root, number, findings))]
+    examples = [e for number, row in rows if (e := _example(row, root, number, findings))]
     examples = _with_groups(examples)
     findings += _findings(examples)
+    _refuse_for(findings, name)
+    return examples
+
+
+def _refuse_for(findings: list[str], name: str) -> None:
+    """Raise if there are findings, with the first of them listed."""
     if findings:
         more = len(findings) - MOST_FINDINGS
         listed = findings[:MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
         raise LabelsError(f"{name}: cannot be used:\n  " + "\n  ".join(listed))
-    return examples
 
 
-def _csv_rows(path: Path) -> list[dict[str, Any]]:
+def _frame_rows(frame: Any) -> list[_Row]:
+    if not {"path", "label"} <= set(frame.columns):
+        found = ", ".join(map(str, frame.columns)) or "nothing"
+        raise LabelsError(f"<DataFrame>: found the columns {found}; expected path and label")
+    filled = frame.astype(object).where(frame.notna(), None)
+    return list(zip(frame.index, filled.to_dict("records"), strict=True))
+
+
+def _csv_rows(path: Path) -> list[_Row]:
+    """Every row with the line that it ends in."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            columns = list(reader.fieldnames or ())
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise LabelsError(
             f"{path}: cannot be read as a labels CSV ({reason}); expected UTF-8 text"
         ) from error
-    missing = {"path", "label"} - set(reader.fieldnames or ())
-    if missing or not rows:
-        found = ", ".join(reader.fieldnames or ()) or "nothing"
+    if not {"path", "label"} <= set(columns) or not rows:
+        found = ", ".join(columns) or "nothing"
         raise LabelsError(
             f"{path}: found the columns {found} and {len(rows)} rows; expected path, label and rows"
         )
     return rows
 
 
-def _folder_rows(folder: Path) -> list[dict[str, Any]]:
+def _folder_rows(folder: Path) -> list[_Row]:
     """One row per audio file under the class folders; the folder that a file lies in is its group."""
     rows = [
         {"path": path.relative_to(folder).as_posix(), "label": label}
@@ -162,17 +180,17 @@ def _folder_rows(folder: Path) -> list[dict[str, Any]]:
         raise LabelsError(
             f"{folder}: no audio under {' or '.join(f'{label}/' for label in LABELS)}; expected class folders"
         )
-    return rows
+    return list(enumerate(rows, 1))
 
 
-def _example(row: Mapping[str, Any], root: Path, number: int, findings: list[str]) -> Example | None:
+def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[str]) -> Example | None:
     """A checked example, or None after noting what is wrong with it."""
     name, label = _text(row, "path"), _text(row, "label")
     path = root / name
     before = len(findings)
     if label not in LABELS:
         findings.append(f"row {number}: label {label!r}; expected one of {', '.join(LABELS)}")
-    if not name or not path.is_file():
+    if not name or not os.path.isfile(path):  # unlike Path.is_file, never raises
         findings.append(f"row {number}: no file {path}; check the path or --audio-root")
     numbers = {key: _number(row, key, number, findings) for key in ("weight", "start_s", "duration_s")}
     if len(findings) > before:
@@ -205,17 +223,18 @@ def _with_groups(examples: list[Example]) -> list[Example]:
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
-    return "" if value is None or value != value else str(value).strip()
+    return "" if value is None else str(value).strip()
 
 
-def _number(row: Mapping[str, Any], key: str, number: int, findings: list[str]) -> float | None:
+def _number(row: Mapping[str, Any], key: str, number: object, findings: list[str]) -> float | None:
     text = _text(row, key)
     try:
         value = float(text) if text else None
     except ValueError:
         value = -1.0
-    if value is not None and not 0 <= value < 1e6:
-        findings.append(f"row {number}: {key} {text!r}; expected a number of at least 0")
+    if value is not None and not (0 <= value < 1e6 and (value or key != "duration_s")):
+        least = "above 0" if key == "duration_s" else "of at least 0"
+        findings.append(f"row {number}: {key} {text!r}; expected a number {least}")
         return None
     return value
 
@@ -226,7 +245,7 @@ def _findings(examples: Iterable[Example]) -> list[str]:
     twice = [f"{path}: listed {n} times; keep one row of it" for (path, _), n in counts.items() if n > 1]
     groups = {label: len({e.group for e in examples if e.label == label}) for label in ("score", "song")}
     few = [
-        f"{label}: {n} groups; expected at least {FEWEST_GROUPS}, to test on other groups than those trained on"
+        f"{label}: {n} groups; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
         for label, n in groups.items()
         if n < FEWEST_GROUPS
     ]
@@ -234,32 +253,57 @@ def _findings(examples: Iterable[Example]) -> list[str]:
 
 
 def read_companions(labels: Any) -> Companions | None:
-    """What stands beside a labels CSV, or None where ``voices.csv`` or the teacher is missing."""
-    folder = Path(labels).parent if isinstance(labels, (str, os.PathLike)) else Path()
-    teachers = sorted((folder / "teacher").glob("*.npz"))
-    if (
-        not Path(folder / "voices.csv").is_file()
-        or not teachers
-        or not isinstance(labels, (str, os.PathLike))
-    ):
+    """What stands beside a labels CSV, or None where ``voices.csv`` or the teacher is missing.
+
+    Raises
+    ------
+    LabelsError : it is there but cannot be used.
+    """
+    if not isinstance(labels, (str, os.PathLike)):
         return None
-    voices = tuple(
-        Voice(folder / row["path"], row["kind"], row["speaker"])
-        for row in _companion_rows(folder / "voices.csv")
-    )
-    activity = {
-        path.stem: np.array(
-            [[float(r["start_s"]), float(r["end_s"])] for r in _companion_rows(path)]
-        ).reshape(-1, 2)
-        for path in sorted((folder / "vocal_activity").glob("*.csv"))
-    }
-    with np.load(teachers[0], allow_pickle=False) as file:
-        tags = tuple(str(tag) for tag in file["tags"])
-        teacher = {
-            str(name): windows[~np.isnan(windows[:, 0])].astype(np.float64)
-            for name, windows in zip(file["ids"], file["probabilities"], strict=True)
-        }
+    folder = Path(labels) if os.path.isdir(labels) else Path(labels).parent
+    teachers = sorted((folder / "teacher").glob("*.npz"))
+    if not teachers or not os.path.isfile(folder / "voices.csv"):
+        return None
+    try:
+        voices = tuple(
+            Voice(folder / row["path"], row["kind"], row["speaker"])
+            for row in _companion_rows(folder / "voices.csv")
+        )
+        activity = {path.stem: _passages(path) for path in sorted((folder / "vocal_activity").glob("*.csv"))}
+        tags, teacher = _teacher(teachers[0])
+    except (
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        OSError,
+        EOFError,
+        csv.Error,
+        zipfile.BadZipFile,
+    ) as error:
+        raise LabelsError(
+            f"{folder}: voices.csv, vocal_activity/ or teacher/ cannot be used ({error!r}); "
+            "mend them, or take them away to keep the shipped ear"
+        ) from error
+    kinds = ", ".join(KINDS)
+    findings = [f"no file {voice.path}" for voice in voices if not os.path.isfile(voice.path)]
+    findings += [f"kind {v.kind!r}; expected one of {kinds}" for v in voices if v.kind not in KINDS]
+    _refuse_for(findings, str(folder / "voices.csv"))
     return Companions(voices, activity, tags, teacher)
+
+
+def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float64]]]:
+    """Tags, and by clip the windows that are filled."""
+    with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        tags = tuple(str(tag) for tag in file["tags"])
+        by_name = zip(file["ids"], file["probabilities"], strict=True)
+        return tags, {str(name): rows[~np.isnan(rows[:, 0])].astype(np.float64) for name, rows in by_name}
+
+
+def _passages(path: Path) -> npt.NDArray[np.float64]:
+    rows = [[float(row["start_s"]), float(row["end_s"])] for row in _companion_rows(path)]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 
 def _companion_rows(path: Path) -> list[dict[str, str]]:

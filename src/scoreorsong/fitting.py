@@ -27,6 +27,7 @@ from .dataset import Example
 from .model import (
     MUSIC,
     SPEECH,
+    TAG,
     VOICE,
     VOICE_SUMMARY,
     Decision,
@@ -99,7 +100,7 @@ def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ea
         bias=bias,
         gamma=gamma,
     )
-    return Ear(scaler, kernel, (*tags, VOICE, MUSIC, SPEECH))
+    return Ear(scaler, kernel, (*(TAG + tag for tag in tags), VOICE, MUSIC, SPEECH))
 
 
 def _ear_table(takes: Sequence[Take], random_state: int) -> tuple[Matrix, dict[str, Matrix], Matrix, Matrix]:

@@ -30,6 +30,7 @@ from .features import SEGMENT_FRAMES, Features, schema
 from .spectra import Array
 
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
+TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 CONTEXT_SEGMENTS: Final = 3  # to each side
 LASTING_SPEECH: Final = 0.5  # share of the clip
 OUTLIER: Final = 5.0  # standard deviations beyond which a value tells no more
@@ -274,15 +275,15 @@ VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "ch
 
 def input_names(heads: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the decision's inputs: the clip features, then what the ear heard."""
-    tags = [head for head in heads if head not in (VOICE, MUSIC, SPEECH)]
-    heard = [f"tag_{tag}_{key}" for key in ("mean", "high", "std") for tag in tags]
+    tags = [head for head in heads if head.startswith(TAG)]
+    heard = [f"{tag}_{key}" for key in ("mean", "high", "std") for tag in tags]
     return (*schema.NAMES, *heard, *(f"voice_{key}" for key in VOICE_SUMMARY))
 
 
 def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> Matrix:
     """The decision's inputs for one clip, in the order of `input_names`."""
     sounding = heard[~features.silent] if not features.silent.all() else heard
-    tags = sounding[:, [i for i, head in enumerate(heads) if head not in (VOICE, MUSIC, SPEECH)]]
+    tags = sounding[:, [i for i, head in enumerate(heads) if head.startswith(TAG)]]
     summary = np.concatenate([tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)])
     return np.concatenate([features.clip, summary, _voice_summary(sounding[:, heads.index(VOICE)])])
 

@@ -54,9 +54,10 @@ def save(path: str | os.PathLike[str], content: dict[str, Any]) -> str:
         except BaseException:
             os.unlink(temporary)
             raise
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"{target}: cannot be written ({error.strerror}); choose a folder that exists and is yours"
+            f"{target}: cannot be written ({reason}); choose a folder that exists and is yours"
         ) from error
     return content_id(data)
 
@@ -71,8 +72,9 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); expected a model file") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot be read ({reason}); expected a model file") from error
     try:
         return from_bytes(data), content_id(data)
     except ModelError as error:
@@ -113,7 +115,7 @@ def from_bytes(data: bytes) -> dict[str, Any]:
         )
     try:
         content = _decode(document["content"], members)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelError(f"is damaged ({error}); get or train the model again") from error
     if not isinstance(content, dict):
         raise ModelError("is damaged: its content is not a table; get or train the model again")
@@ -145,17 +147,17 @@ def _encode(value: Any, arrays: Arrays) -> Any:
             raise ModelError(
                 "cannot store a table with the key 'array'; the format needs that name for itself"
             )
-        return {str(key): _encode(item, arrays) for key, item in value.items()}
+        return {str(key): _encode(item, arrays) for key, item in sorted(value.items())}
     if isinstance(value, (list, tuple)):
         return [_encode(item, arrays) for item in value]
     if isinstance(value, np.ndarray):
         return _encode_array(value, arrays)
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or isinstance(plain, (bool, int, str)) or (isinstance(plain, float) and math.isfinite(plain)):
+        return plain
     raise ModelError(
-        f"cannot store {type(value).__qualname__}; the format holds plain values and arrays of numbers"
+        f"cannot store {type(value).__qualname__} {value!r:.50}; "
+        "the format holds plain values and arrays of finite numbers"
     )
 
 
@@ -163,6 +165,8 @@ def _encode_array(array: npt.NDArray[Any], arrays: Arrays) -> Any:
     dtype = array.dtype.name
     if dtype not in DTYPES:
         raise ModelError(f"cannot store an array of {dtype}; the format holds {', '.join(DTYPES)}")
+    if not np.isfinite(array).all():
+        raise ModelError("cannot store an array with NaN or infinity; the format holds finite numbers")
     name = f"array-{len(arrays):03d}"
     arrays[name] = np.ascontiguousarray(array, dtype=DTYPES[dtype])
     return {"array": name, "dtype": dtype, "shape": list(array.shape)}
@@ -171,6 +175,8 @@ def _encode_array(array: npt.NDArray[Any], arrays: Arrays) -> Any:
 def _decode(value: Any, members: dict[str, bytes]) -> Any:
     if isinstance(value, list):
         return [_decode(item, members) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("its table holds NaN or infinity")
     if not isinstance(value, dict):
         return value
     if "array" in value:

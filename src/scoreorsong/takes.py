@@ -80,7 +80,7 @@ def jobs(
     pieces: list[Callable[[], list[Take]]] = [partial(_clip_takes, e, companions, seed) for e in examples]
     if companions is not None:
         pieces += [partial(_voice_takes, voice, companions, seed) for voice in companions.voices]
-        backings = [e for e in examples if e.vocals == "no"]
+        backings = [e for e in examples if e.vocals == "no" and e.label != "no_music"]
         singers = [v for v in companions.voices if v.kind == "singing"] if backings else []
         pieces += [
             partial(_singing_takes, v, backings, seed, i) for v in singers for i in range(SINGING_MIXES)

@@ -81,7 +81,7 @@ _VOCALS = [
     ("glide_agreement", (), "1", 0, 1, "agreement of the bands on the direction of a glide"),
     ("glide_vibrato", (), "1", 0, 1, "share of the common gliding at vibrato rates (4-8 Hz)"),
     *(
-        (f"vocvar_{{}}_{at}", range(1, 6), "log10 dB²", -1.01, 7, f"variance in 0.25 s of coefficient {{}} ({at})")
+        (f"vocvar_{{}}_{at}", range(1, 6), "log10 dB²", -1.01, 7, f"variance of coefficient {{}} ({at})")
         for at in ("q25", "q50", "q90")
     ),
     ("salience_mean", (), "1", 0, 1, "clearness of a leading pitch"),
