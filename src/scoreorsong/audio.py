@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -299,11 +300,9 @@ def _media_blocks(
     """Decode with PyAV, from `offset_s` on; what it cannot read ends the blocks."""
     import av
 
-    if not isinstance(source, Path):
-        source.seek(0)
     read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
     try:
-        with av.open(str(source) if isinstance(source, Path) else source, metadata_errors="ignore") as media:
+        with _opened(source) as file, _media(file) as media:
             if not media.streams.audio:
                 raise AudioError(f"{audio.name}: holds no sound track; expected a file with audio")
             resampler = av.AudioResampler(format="fltp")
@@ -327,6 +326,25 @@ def _media_blocks(
                 "check that it is complete"
             ) from error
         audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
+
+
+def _opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """The file at its start: FFmpeg never gets a name, which it might take for a protocol."""
+    if isinstance(source, Path):
+        return source.open("rb")
+    source.seek(0)
+    return nullcontext(source)
+
+
+def _media(file: BinaryIO) -> Any:
+    """A PyAV container that reads this file and, whatever a playlist in it asks for, no other."""
+    import av
+
+    options = {"protocol_whitelist": "none"}
+    try:
+        return av.open(file, options=options, metadata_errors="ignore")
+    except TypeError:  # PyAV 19 is lenient with tags by itself
+        return av.open(file, options=options)
 
 
 def _announced_s(media: Any) -> float:

@@ -11,7 +11,7 @@ import csv
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -140,7 +140,7 @@ def _refuse_for(findings: list[str], name: str) -> None:
         raise LabelsError(f"{name}: cannot be used:\n  " + "\n  ".join(listed))
 
 
-def _frame_rows(frame: Any) -> list[_Row]:
+def _frame_rows(frame: Any) -> Sequence[_Row]:
     if not {"path", "label"} <= set(frame.columns):
         found = ", ".join(map(str, frame.columns)) or "nothing"
         raise LabelsError(f"<DataFrame>: found the columns {found}; expected path and label")
@@ -148,7 +148,7 @@ def _frame_rows(frame: Any) -> list[_Row]:
     return list(zip(frame.index, filled.to_dict("records"), strict=True))
 
 
-def _csv_rows(path: Path) -> list[_Row]:
+def _csv_rows(path: Path) -> Sequence[_Row]:
     """Every row with the line that it ends in."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -168,9 +168,9 @@ def _csv_rows(path: Path) -> list[_Row]:
     return rows
 
 
-def _folder_rows(folder: Path) -> list[_Row]:
+def _folder_rows(folder: Path) -> Sequence[_Row]:
     """One row per audio file under the class folders; the folder that a file lies in is its group."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"path": path.relative_to(folder).as_posix(), "label": label}
         for label in LABELS
         for path in sorted((folder / label).rglob("*"))

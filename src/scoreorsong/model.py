@@ -188,14 +188,14 @@ class Model:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model file; see `load_model`."""
         content, model_id = storage.load(path)
-        if content.get("settings") != settings():
-            raise ModelError(
-                f"{path}: was made for other features (settings {content.get('settings')}, "
-                f"expected {settings()}); train it again with this release"
-            )
         try:
+            if content.get("settings") != settings():
+                raise ModelError(
+                    f"{path}: was made for other features (settings {content.get('settings')}, "
+                    f"expected {settings()}); train it again with this release"
+                )
             return cls._built(content, model_id)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"{path}: is damaged ({error!r}); get or train the model again") from error
 
     @classmethod
@@ -212,16 +212,19 @@ class Model:
             card=dict(content["card"]),
             model_id=model_id,
         )
-        model._check_shapes()
+        model._try_out()
         return model
 
-    def _check_shapes(self) -> None:
-        """A dry run on nothing: wrong shapes show here, not at the first clip."""
-        width = len(input_names(self.ear.heads))
-        self.decision.contributions(self.decision.scaler(np.zeros((1, width)))[0])
-        heard = self.ear(np.zeros((1, len(self.ear.scaler.mean) * 2 // 5), np.float32))
-        if heard.shape != (1, len(self.ear.heads)) or not {VOICE, MUSIC, SPEECH} <= set(self.ear.heads):
-            raise ValueError("the ear's heads do not fit its weights")
+    def _try_out(self) -> None:
+        """A dry run on nothing: what does not fit together shows here, not at the first clip."""
+        clip, silent = np.zeros(len(schema.NAMES), np.float32), np.ones(1, np.bool_)
+        segments = np.zeros((1, len(self.ear.scaler.mean) * 2 // 5), np.float32)
+        nothing = Features("", 0.0, clip, clip[None], segments, silent)
+        with np.errstate(all="ignore"):
+            heard, judgement = self.ear(segments), self.judge(nothing)
+        numbers = [judgement.song_probability, *judgement.contributions.values(), *heard.ravel()]
+        if heard.shape != (1, len(self.ear.heads)) or not np.isfinite(np.array(numbers, dtype=float)).all():
+            raise ValueError("its parts do not fit together")
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:

@@ -153,7 +153,11 @@ def _encode(value: Any, arrays: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         return _encode_array(value, arrays)
     plain = value.item() if isinstance(value, np.generic) else value
-    if plain is None or isinstance(plain, (bool, int, str)) or (isinstance(plain, float) and math.isfinite(plain)):
+    if (
+        plain is None
+        or isinstance(plain, (bool, int, str))
+        or (isinstance(plain, float) and math.isfinite(plain))
+    ):
         return plain
     raise ModelError(
         f"cannot store {type(value).__qualname__} {value!r:.50}; "

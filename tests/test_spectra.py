@@ -1,0 +1,160 @@
+"""What the one STFT and all that is derived from it must be true to."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import librosa
+import numpy as np
+import pytest
+
+from scoreorsong import spectra as sp
+from scoreorsong.spectra import Spectra, analyze
+
+RATE_HZ = 22050
+WEIGHTY = 0.1  # contraction above which a fluctogram band is to be believed
+
+
+def same(one: Spectra, other: Spectra) -> None:
+    for field in fields(Spectra):
+        np.testing.assert_allclose(
+            getattr(one, field.name), getattr(other, field.name), rtol=1e-4, atol=1e-6, err_msg=field.name
+        )
+
+
+@pytest.mark.parametrize("size", [1, 7, 511, 513, 2048, 22050, 100_003, 512 * 512 + 1536])
+def test_blocks_of_any_size_give_the_same(voice, noise, size):
+    samples = voice(13.0) + 0.1 * noise(13.0)  # more than one batch of frames
+    if size < 500:
+        samples = samples[:3001]
+    same(analyze(samples[i : i + size] for i in range(0, len(samples), size)), analyze([samples]))
+
+
+def test_a_batch_boundary_leaves_no_seam(voice):
+    """The fluctogram looks one frame back, over the end of the batch before."""
+    samples = voice(13.0)
+    later = samples[sp.HOP * (sp.BATCH_FRAMES - 100) :]
+    whole, part = analyze([samples]), analyze([later])
+    np.testing.assert_array_equal(whole.fluctogram[:, sp.BATCH_FRAMES - 50 :], part.fluctogram[:, 50:])
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=2048 is too large")
+@pytest.mark.parametrize("length", [1, 511, 512, 513, 1102, 22050, 50_000, 512 * 512, 512 * 513 + 17])
+def test_frames_are_centred_as_librosas(noise, length):
+    samples = noise(13.0)[:length]
+    expected = librosa.stft(samples, n_fft=sp.N_FFT, hop_length=sp.HOP, center=True, pad_mode="constant")
+    spectra = analyze([samples])
+    assert spectra.n_frames == expected.shape[1] == 1 + length // sp.HOP
+    assert spectra.duration_s == pytest.approx(length / RATE_HZ, abs=1.01 * sp.HOP / RATE_HZ)
+
+
+def test_mel_power_is_librosas_up_to_one_factor(voice, noise):
+    samples = voice(3.0) + noise(3.0)
+    expected = librosa.feature.melspectrogram(
+        y=samples, sr=RATE_HZ, n_fft=sp.N_FFT, hop_length=sp.HOP, n_mels=sp.N_MELS, fmin=sp.FMIN_HZ,
+        fmax=sp.FMAX_HZ, power=2.0, pad_mode="constant",
+    )  # fmt: skip
+    factor = (4 / sp.N_FFT) ** 2 * 50
+    np.testing.assert_allclose(analyze([samples]).mel_power, factor * expected, rtol=1e-3, atol=1e-9)
+
+
+def test_onsets_mean_is_librosas_onset_strength(clicks):
+    spectra = analyze([clicks(6.0)])
+    expected = librosa.onset.onset_strength(S=spectra.mel_db, hop_length=sp.HOP, center=False, lag=1)
+    np.testing.assert_allclose(spectra.onsets.mean(axis=0), expected, atol=1e-4)
+
+
+def test_a_full_scale_sine_has_a_mel_power_near_one(tone):
+    peaks = [analyze([tone(1.0, hz=hz, gain=1.0)]).mel_power.max() for hz in (110, 440, 1760, 5000)]
+    assert all(0.05 < peak < 20 for peak in peaks), peaks
+
+
+def test_440_hz_is_an_a_two_octaves_above_110_hz(tone):
+    spectra = analyze([tone(2.0)])
+    assert (spectra.chroma.argmax(axis=0) == 0).all()
+    np.testing.assert_allclose(spectra.pitch[:, 3:-3], 24, atol=0.2)
+    assert np.median(spectra.salience) > 0.3
+
+
+@pytest.mark.parametrize("semitone", range(8, 36, 3))
+def test_pitch_and_chroma_follow_the_fundamental(voice, semitone):
+    spectra = analyze([voice(1.0, hz=110 * 2 ** (semitone / 12), semitones=0)])
+    assert np.median(spectra.pitch) == pytest.approx(semitone, abs=0.3)
+    if semitone >= 15:  # lower, the partials lie closer than the STFT resolves in the lowest octave
+        assert np.median(spectra.chroma.argmax(axis=0)) == semitone % 12
+
+
+def test_flatness_tells_tone_from_noise(tone, noise):
+    tonal, noisy = analyze([tone(3.0)]).flatness, analyze([noise(3.0)]).flatness
+    assert np.median(tonal[2]) < 0.1  # the band with the 440 Hz in it
+    assert (np.median(noisy, axis=1) > 0.4).all()
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize(("octaves", "sign"), [(3.0, 1), (-3.0, -1), (0.0, 0)])
+def test_fluctogram_lags_show_the_direction_of_a_glide(glide, octaves, sign):
+    """One octave per second is 36 bins in 43 frames: about one bin per frame."""
+    spectra = analyze([glide(3.0, octaves=octaves, hz=880.0 if sign < 0 else 220.0)])
+    lags = spectra.fluctogram[:, 5:-5][spectra.contraction[:, 5:-5] > WEIGHTY]
+    assert len(lags) > 100
+    assert np.sign(np.round(lags.mean() * 2)) == sign
+
+
+def test_fluctogram_of_one_bin_per_frame_is_one(glide):
+    seconds = 2.0
+    octaves = seconds * sp.FRAMES_PER_S / sp.BINS_PER_OCTAVE
+    spectra = analyze([glide(seconds, octaves=octaves)])
+    lags = spectra.fluctogram[:, 5:-5][spectra.contraction[:, 5:-5] > WEIGHTY]
+    assert np.median(lags) == 1
+
+
+def test_contraction_and_salience_are_shares(voice, noise):
+    spectra = analyze([voice(2.0) + noise(2.0)])
+    for share in (spectra.contraction, spectra.salience):
+        assert share.min() >= 0
+        assert share.max() <= 1 + 1e-5
+
+
+def test_mel_db_is_the_same_at_any_gain(voice, noise):
+    samples = voice(3.0) + 0.1 * noise(3.0)
+    expected = analyze([samples]).mel_db
+    for gain in (0.5, 0.1, 1e-3):
+        np.testing.assert_allclose(analyze([np.float32(gain) * samples]).mel_db, expected, atol=0.01)
+    assert expected.min() >= -80
+    assert expected.max() <= 40
+
+
+def test_slicing_cuts_every_matrix_alike(noise):
+    spectra = analyze([noise(2.0)])
+    part = spectra[10:30]
+    assert {getattr(part, f.name).shape[1] for f in fields(Spectra)} == {20}
+    assert part.n_frames == 20
+    np.testing.assert_array_equal(part.pitch, spectra.pitch[:, 10:30])
+
+
+def test_trimmed_cuts_silence_at_the_ends_only(noise, silence):
+    rest = silence(2.0)
+    trimmed = analyze([np.concatenate([rest, noise(1.0), rest, noise(1.0), rest])]).trimmed()
+    assert trimmed.duration_s == pytest.approx(4.0, abs=0.1)
+    assert trimmed.mel_power[:, [0, -1]].sum(axis=0).min() > 0
+
+
+def test_trimmed_goes_by_the_range(noise):
+    samples = np.concatenate([1e-2 * noise(1.0), noise(2.0), 1e-2 * noise(1.0)])
+    spectra = analyze([samples.astype(np.float32)])
+    assert spectra.trimmed(range_db=60).n_frames == spectra.n_frames
+    assert spectra.trimmed(range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
+
+
+def test_silence_is_silent_and_stays_whole(silence):
+    spectra = analyze([silence(2.0)])
+    assert spectra.is_silent
+    assert spectra.trimmed().n_frames == spectra.n_frames
+    assert not spectra.fluctogram.any()
+    assert all(np.isfinite(getattr(spectra, f.name)).all() for f in fields(Spectra))
+
+
+@pytest.mark.parametrize(("gain", "silent"), [(1e-6, True), (1e-3, False)])
+def test_silent_ends_about_one_16_bit_step(tone, gain, silent):
+    assert analyze([tone(1.0, gain=gain)]).is_silent is silent
