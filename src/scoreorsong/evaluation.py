@@ -132,7 +132,8 @@ def figures(
     resamples : of the groups, for the intervals.
     """
     tables = [_table(run) for run in runs]
-    return [_figure(measure, tables, resamples, random_state) for measure in _measures(tables[0])]
+    measured = [_figure(measure, tables, resamples, random_state) for measure in _measures(tables[0])]
+    return [figure for figure in measured if figure is not None]
 
 
 def _table(run: Sequence[Verdict]) -> Table:
@@ -203,8 +204,10 @@ def _measures(table: Table) -> Iterator[Measure]:
             yield Measure(f"{part} under dialogue 0 to 10 dB louder, called right", rows, _accuracy)
 
 
-def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_state: int) -> Figure:
-    parts = [{name: column[measure.rows(t)] for name, column in t.items()} for t in tables]
+def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_state: int) -> Figure | None:
+    """The figure over the seeds that have such clips; None where a class is missing, or all of them."""
+    chosen = [{name: column[measure.rows(t)] for name, column in t.items()} for t in tables]
+    parts = [part for part in chosen if len(part["group"])]
     groups = sorted({str(g) for part in parts for g in part["group"]})
     places = [np.searchsorted(groups, part["group"]) for part in parts]
 
@@ -215,11 +218,13 @@ def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_st
 
     random = np.random.default_rng(random_state)
     once, drawn = np.ones(len(groups)), []
-    for _ in range(resamples):
+    for _ in range(resamples if parts else 0):
         counts = random.multinomial(len(groups), once / len(groups)).astype(float)
         with suppress(ValueError, ZeroDivisionError):  # a draw without one of the classes says nothing
             drawn.append(value("logit", counts))
-    low, high = np.quantile(drawn, (0.025, 0.975)) if drawn else (np.nan, np.nan)
+    if not drawn:
+        return None
+    low, high = np.quantile(drawn, (0.025, 0.975))
     baseline = value("voice_only", once) if measure.with_baseline else None
     clips = round(float(np.mean([len(part["group"]) for part in parts])))
     return Figure(measure.name, value("logit", once), float(low), float(high), baseline, clips, len(groups))
@@ -227,6 +232,8 @@ def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_st
 
 def _auc(t: Table, weights: Matrix, column: str) -> float:
     kept = weights > 0
+    if len(set(t["truth"][kept])) < 2:  # scikit-learn would warn and give NaN
+        raise ValueError("ROC-AUC needs both classes")
     return float(roc_auc_score(t["truth"][kept] == "song", t[column][kept], sample_weight=weights[kept]))
 
 

@@ -58,13 +58,15 @@ THRESHOLDS: Final = tuple(i / 20 for i in range(1, 11))
 def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) -> dict[str, int]:
     """Which fold each group is tested in; clips are spread evenly by slice.
 
-    There are `most_folds` folds, or fewer where a class has fewer groups.
+    There are `most_folds` folds, or fewer where a class has fewer groups; slices too rare
+    for that many folds count as their class, so that every fold leaves both classes to learn from.
     """
     fewest = min(len({t.group for t in takes if t.label == label}) for label in ("score", "song"))
     n_folds = max(2, min(most_folds, fewest))
     clips = [t for t in takes if t.variant == "original"]
     groups = np.array([min(t.groups) for t in clips])
-    kinds = [t.slice for t in clips]
+    groups_in = Counter(part for part, _ in {(t.slice, t.group) for t in clips})
+    kinds = [t.slice if groups_in[t.slice] >= n_folds else t.label for t in clips]
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
@@ -135,7 +137,9 @@ def fit_decision(rows: Matrix, takes: Sequence[Take], random_state: int) -> Deci
     scaled = scaler(rows)
     linear = LogisticRegression(C=DECISION_C, max_iter=3000).fit(scaled, is_song, sample_weight=weights)
     n_axes = min(KERNEL_AXES, *scaled.shape)
-    axes = PCA(n_axes, svd_solver="full", random_state=random_state).fit(scaled).components_.T
+    axes = (
+        PCA(n_axes, svd_solver="full", random_state=random_state).fit(scaled).components_.T.astype(np.float32)
+    )
     gamma = 1 / scaled.shape[1]
     machine = SVC(C=KERNEL_C, gamma=gamma).fit(scaled @ axes, is_song, sample_weight=weights)
     # The machine's margin is about half as steep as the other's logit.

@@ -97,7 +97,7 @@ class Decision:
     scaler: Scaler
     coefficients: Matrix
     intercept: float
-    axes: Matrix  # principal axes, (inputs, axes), on which the kernel looks
+    axes: npt.NDArray[np.float32]  # principal axes, (inputs, axes), on which the kernel looks
     kernel: Kernel
     slope: float = 1.0  # calibration
     offset: float = 0.0

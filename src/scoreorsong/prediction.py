@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import joblib
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .audio import Source
@@ -23,7 +24,27 @@ from .features import Features, schema
 from .model import LASTING_SPEECH, MUSIC, SPEECH, VOICE, Judgement, Model, load_model
 
 N_REASONS: Final = 5
-SMALLEST_REASON: Final = 0.02
+SMALLEST_REASON: Final = 0.05
+
+# What the inputs of the decision are about, by how their names begin.
+TOPICS: Final = {
+    "timbre": ("mfcc_",),
+    "the spectrum": ("centroid_", "spread_", "rolloff_", "flux_", "balance_", "flatness_", "contrast_"),
+    "the dynamics": ("level_", "loudness_", "dynamic_", "quiet_"),
+    "the swing of the sound": ("modulation_",),
+    "gliding": ("fluctogram_", "contraction_", "glide_"),
+    "articulation": ("vocvar_", "voiceband_"),
+    "the leading pitch": ("salience_", "pitch_"),
+    "the attack": ("onset_", "percussive_"),
+    "the pulse": ("pulse_", "tempo"),
+    "the harmony": ("chroma_", "key_"),
+    "repetition and sections": ("repeat_", "alike_", "novelty_"),
+    "the development": ("brightness_", "density_"),
+    "the voice": ("voice_",),
+    "the impression": ("tag_",),
+}
+_VOICES = ["female", "male", "man", "no", "opera", "singing", "vocal", "voice", "woman", "choir", "choral"]
+VOICE_TAGS: Final = tuple(f"tag_{word}" for word in _VOICES)
 
 
 @dataclass(frozen=True)
@@ -142,12 +163,17 @@ def _attempt(source: Source, model: Model) -> Prediction | Failure:
     try:
         return predict(source, model=model)
     except ScoreOrSongError as error:
-        name = (
-            os.fspath(source)
-            if isinstance(source, (str, os.PathLike))
-            else getattr(source, "name", "<stream>")
-        )
-        return Failure(str(name), str(error))
+        return Failure(_name(source), str(error))
+
+
+def _name(source: Source) -> str:
+    """What a source that could not be read is called."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "<stream>"
 
 
 @cache
@@ -188,17 +214,36 @@ def _prediction(features: Features, judgement: Judgement, model: Model) -> Predi
 
 
 def _reasons(judgement: Judgement) -> tuple[Reason, ...]:
-    """The strongest contributions, one for each thing heard."""
-    reasons: dict[str, Reason] = {}
-    for name, weight in sorted(judgement.contributions.items(), key=lambda item: -abs(item[1])):
-        if abs(weight) < SMALLEST_REASON or len(reasons) == N_REASONS:
-            break
-        family, meaning = describe_input(name)
-        side = "song" if weight > 0 else "score"
-        degree = "higher" if judgement.deviations[name] > 0 else "lower"
-        sentence = f"{meaning}: {degree} than usual, which speaks for {side}"
-        reasons.setdefault(name.rpartition("_")[0] or name, Reason(family, name, weight, sentence))
-    return tuple(reasons.values())
+    """The strongest topics, each with the feature that moves it most.
+
+    Features of one topic say much the same and partly cancel, so that only their sum speaks.
+    """
+    topics: dict[str, dict[str, float]] = {}
+    for name, weight in judgement.contributions.items():
+        topics.setdefault(topic(name), {})[name] = weight
+    totals = sorted(((sum(parts.values()), name) for name, parts in topics.items()), key=lambda t: -abs(t[0]))
+    return tuple(
+        _reason(name, total, topics[name], judgement)
+        for total, name in totals[:N_REASONS]
+        if abs(total) >= SMALLEST_REASON
+    )
+
+
+def _reason(name: str, total: float, parts: dict[str, float], judgement: Judgement) -> Reason:
+    strongest = max(parts, key=lambda part: parts[part] * total)
+    family, meaning = describe_input(strongest)
+    degree = "higher" if judgement.deviations[strongest] > 0 else "lower"
+    side = "song" if total > 0 else "score"
+    return Reason(
+        family, strongest, total, f"{name} speaks for {side}; most of all {meaning}, {degree} than usual"
+    )
+
+
+def topic(name: str) -> str:
+    """What an input of the decision is about."""
+    if name.startswith(VOICE_TAGS):
+        return "the voice"
+    return next(about for about, starts in TOPICS.items() if name.startswith(starts))
 
 
 def describe_input(name: str) -> tuple[str, str]:

@@ -43,9 +43,9 @@ _REGIONS = ("low", "mid", "high")
 _RATES = ("0.5_1hz", "1_2hz", "2_4hz", "4_8hz", "8_16hz")
 
 _SPECTRAL = [
-    ("mfcc_{}_mean", _MFCC, "dB", -1100, 1100, "timbre: mean of cepstral coefficient {}"),
-    ("mfcc_{}_std", _MFCC, "dB", 0, 1100, "timbre: spread of cepstral coefficient {} over the clip"),
-    ("mfcc_{}_delta_std", _MFCC, "dB", 0, 2200, "timbre: speed of cepstral coefficient {}"),
+    ("mfcc_{}_mean", _MFCC, "dB", -1100, 1100, "mean of cepstral coefficient {}"),
+    ("mfcc_{}_std", _MFCC, "dB", 0, 1100, "spread of cepstral coefficient {}"),
+    ("mfcc_{}_delta_std", _MFCC, "dB", 0, 2200, "speed of cepstral coefficient {}"),
     ("centroid_{}", ("mean",), "mel bands", 0, 71, "brightness ({} of the centroid on the mel axis)"),
     ("centroid_{}", ("std",), "mel bands", 0, 71, "change of brightness ({} of the centroid)"),
     ("spread_{}", ("mean", "std"), "mel bands", 0, 71, "width of the spectrum ({})"),
