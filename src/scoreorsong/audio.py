@@ -226,8 +226,10 @@ def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: 
     read_s = 0.0
     if not isinstance(source, Path):
         source.seek(0)
+    # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
+    name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
     try:
-        with soundfile.SoundFile(source) as file:
+        with soundfile.SoundFile(name) as file:
             for block in _sound_blocks(file, audio, offset_s, max_s):
                 yield block, float(file.samplerate)
                 read_s += len(block) / file.samplerate

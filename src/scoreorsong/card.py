@@ -5,12 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .errors import ModelError
 from .model import Model
 
 
 def card_text(model: Model) -> str:
-    """The card as Markdown: data by slice and licence, features, figures, limits."""
-    card = model.card
+    """The card as Markdown: data by slice and licence, features, figures, limits.
+
+    Raises
+    ------
+    ModelError : something is missing from the card, as where a program of one's own saved the model.
+    """
+    try:
+        return _text(model, model.card)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"model {model.model_id}: its card is not whole ({error!r}); --json prints what there is"
+        ) from error
+
+
+def _text(model: Model, card: Mapping[str, Any]) -> str:
     features = ", ".join(f"{n} {family}" for family, n in card["features"].items())
     versions = ", ".join(f"{name} {version}" for name, version in card["versions"].items())
     lines = [

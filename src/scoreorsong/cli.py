@@ -33,8 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    if getattr(sys.stdout, "errors", "") == "strict":  # a file may have a name that is no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()
+        return code
     except ScoreOrSongError as error:
         print(f"score-or-song: {error}", file=sys.stderr)
         return NOTHING_DONE
@@ -42,8 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("score-or-song: stopped", file=sys.stderr)
         return NOTHING_DONE
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return OK
+    except OSError as error:  # e.g. a full disk
+        print(f"score-or-song: {error}", file=sys.stderr)
+        _write_no_more()
+        return NOTHING_DONE
+
+
+def _write_no_more() -> None:
+    """Drop what is still buffered for stdout, so that Python does not fail over it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,7 +160,7 @@ class _Output:
 
         if self.path is not None:
             try:
-                self.file = Path(self.path).open("w", newline="", encoding="utf-8")
+                self.file = Path(self.path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
             except OSError as error:
                 raise ScoreOrSongError(f"{self.path}: cannot be written ({error.strerror})") from error
             csv.writer(self.file).writerow(["path", "start_s", *schema.NAMES])
@@ -174,15 +187,11 @@ class _Output:
 
 def _audio_files(paths: Iterable[str]) -> list[Path]:
     """The files named, and all audio in the folders named, sorted."""
-    from .dataset import AUDIO_ENDINGS
+    from .dataset import is_audio_file
 
     files: list[Path] = []
     for path in map(Path, paths):
-        found = (
-            sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_ENDINGS)
-            if path.is_dir()
-            else [path]
-        )
+        found = sorted(filter(is_audio_file, path.rglob("*"))) if os.path.isdir(path) else [path]
         if not found:
             raise ScoreOrSongError(f"{path}: no audio in this folder")
         files += found
@@ -215,7 +224,9 @@ def _add_train(commands: Any) -> None:
 def _train(options: argparse.Namespace) -> int:
     from .training import train
 
-    if not Path(options.output).absolute().parent.is_dir():
+    if os.path.isdir(options.output):
+        raise ScoreOrSongError(f"{options.output}: is a folder; name the file to write in it")
+    if not os.path.isdir(Path(options.output).absolute().parent):
         raise ScoreOrSongError(f"{options.output}: no such folder; make it first")
     model = train(
         options.labels,
@@ -243,7 +254,11 @@ def _add_info(commands: Any) -> None:
 def _info(options: argparse.Namespace) -> int:
     model = _model(options.model)
     if options.json:
-        print(json.dumps({"model_id": model.model_id, **model.card}, indent=1))
+        print(
+            json.dumps(
+                {"model_id": model.model_id, **model.card}, indent=1, default=lambda array: array.tolist()
+            )
+        )
     else:
         from .card import card_text
 

@@ -174,13 +174,18 @@ def _folder_rows(folder: Path) -> Sequence[_Row]:
         {"path": path.relative_to(folder).as_posix(), "label": label}
         for label in LABELS
         for path in sorted((folder / label).rglob("*"))
-        if path.suffix.lower() in AUDIO_ENDINGS and not path.name.startswith(".")
+        if is_audio_file(path)
     ]
     if not rows:
         raise LabelsError(
             f"{folder}: no audio under {' or '.join(f'{label}/' for label in LABELS)}; expected class folders"
         )
     return list(enumerate(rows, 1))
+
+
+def is_audio_file(path: Path) -> bool:
+    """Whether a file in a folder is to be taken as audio, by its name; hidden ones are not."""
+    return path.suffix.lower() in AUDIO_ENDINGS and path.name[0] != "." and os.path.isfile(path)
 
 
 def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[str]) -> Example | None:
@@ -289,6 +294,12 @@ def read_companions(labels: Any) -> Companions | None:
     kinds = ", ".join(KINDS)
     findings = [f"no file {voice.path}" for voice in voices if not os.path.isfile(voice.path)]
     findings += [f"kind {v.kind!r}; expected one of {kinds}" for v in voices if v.kind not in KINDS]
+    speakers = Counter(kind for kind, _ in {(voice.kind, voice.speaker) for voice in voices})
+    findings += [
+        f"{kind}: {speakers[kind]} speakers; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
+        for kind in KINDS
+        if speakers[kind] < FEWEST_GROUPS
+    ]
     _refuse_for(findings, str(folder / "voices.csv"))
     return Companions(voices, activity, tags, teacher)
 

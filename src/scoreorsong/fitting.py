@@ -8,7 +8,6 @@ random choice follows from `random_state`.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +42,7 @@ from .model import (
 from .takes import Take
 
 INNER_FOLDS: Final = 4
+RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
 EAR_LANDMARKS: Final = 800
 EAR_GAMMA: Final = 0.4  # over the number of inputs, as scikit-learn's "auto" is 1.0
 DECISION_C, KERNEL_C, KERNEL_AXES = 0.003, 2.0, 100
@@ -65,13 +65,16 @@ def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) ->
     n_folds = max(2, min(most_folds, fewest))
     clips = [t for t in takes if t.variant == "original"]
     groups = np.array([min(t.groups) for t in clips])
-    groups_in = Counter(part for part, _ in {(t.slice, t.group) for t in clips})
-    kinds = [t.slice if groups_in[t.slice] >= n_folds else t.label for t in clips]
+    kinds = [t.slice for t in clips]
+    for coarser in ([t.label for t in clips], [RARE] * len(clips)):
+        groups_in = Counter(kind for kind, _ in set(zip(kinds, groups.tolist(), strict=True)))
+        kinds = [k if groups_in[k] >= n_folds else c for k, c in zip(kinds, coarser, strict=True)]
+    spread = np.array(kinds) != RARE
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        splits = [test for _, test in splitter.split(np.zeros(len(clips)), kinds, groups)]
-    return {str(group): fold for fold, test in enumerate(splits) for group in groups[test]}
+    splits = splitter.split(groups[spread], np.array(kinds)[spread], groups[spread])
+    fold_of = {str(g): fold for fold, (_, test) in enumerate(splits) for g in groups[spread][test]}
+    rest = sorted(set(groups.tolist()) - set(fold_of))
+    return fold_of | {group: i % n_folds for i, group in enumerate(rest)}
 
 
 def without(takes: Sequence[Take], fold_of: dict[str, int], fold: int) -> list[Take]:

@@ -1,0 +1,116 @@
+"""Training on one's own clips, and the card of a model, from the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import check, json_lines, run, score, song, write_class_folders, write_csv, write_wav
+
+from scoreorsong import cli, load_model
+from scoreorsong.prediction import default_model
+
+# ---- train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model trained on small class folders, and what training printed."""
+    root = tmp_path_factory.mktemp("training")
+    write_class_folders(root / "clips", groups=3, clips=2)
+    result = check(run("train", root / "clips", "-o", root / "my.model", "--cv-seeds", 1))
+    return root / "my.model", result
+
+
+def test_train_writes_a_model_and_prints_its_figures(trained):
+    path, result = trained
+    model = load_model(path)
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{path}: model {model.model_id}"
+    assert lines[1].startswith("| figure | value | 95 % interval | vocals only |")
+    assert any(line.startswith("| accuracy |") for line in lines)
+    assert result.stderr.splitlines()[-1].startswith("12/12  ")
+
+
+def test_a_trained_model_keeps_the_shipped_ear_and_says_so(trained):
+    model, shipped = load_model(trained[0]), default_model()
+    assert model.card["ear"] == f"of model {shipped.model_id}"
+    assert model.card["clips"] == 12
+    np.testing.assert_array_equal(model.ear.kernel.weights, shipped.ear.kernel.weights)
+
+
+def test_a_trained_model_predicts(trained, tmp_path):
+    paths = [write_wav(tmp_path / f"{make.__name__}.wav", make(50)) for make in (score, song)]
+    result = check(run("predict", *paths, "--model", trained[0], "--json"))
+    rows = json_lines(result.stdout)
+    assert [row["label"] for row in rows] == ["score", "song"]
+    assert {row["model_id"] for row in rows} == {load_model(trained[0]).model_id}
+
+
+def test_training_again_gives_the_same_model(trained, tmp_path):
+    clips = trained[0].parent / "clips"
+    check(run("train", clips, "-o", tmp_path / "again.model", "--cv-seeds", 1, "--jobs", 2))
+    assert (tmp_path / "again.model").read_bytes() == trained[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["none.csv", "-o", "x.model"],
+            "none.csv: cannot be read as a labels CSV (No such file or directory)",
+        ),
+        (["empty", "-o", "x.model"], "expected class folders"),
+        (["labels.csv", "-o", "x.model"], "row 2: label 'pop'"),
+        (["labels.csv", "-o", "none/x.model"], "no such folder"),
+        (["labels.csv", "-o", "empty"], "empty: is a folder"),
+    ],
+)
+def test_wrong_use_of_train_is_told_before_any_work(tmp_path, monkeypatch, capsys, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    write_csv(tmp_path / "labels.csv", [{"path": "a.wav", "label": "pop"}])
+    assert cli.main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x.model").exists()
+
+
+def test_a_clip_that_cannot_be_read_stops_training_by_name(tmp_path):
+    root = write_class_folders(tmp_path / "clips", groups=3, clips=1, seconds=1.0)
+    (root / "song" / "g2" / "song-2-0.wav").write_text("Dear reader")
+    result = check(run("train", root, "-o", tmp_path / "x.model"), 2)
+    assert "song-2-0.wav: " in result.stderr
+    assert not (tmp_path / "x.model").exists()
+
+
+# ---- info
+
+
+def test_info_prints_the_card():
+    text = check(run("info")).stdout
+    for part in (
+        "# Model ",
+        "## Clips by slice",
+        "## Clips by licence",
+        "| figure | value |",
+        "## Known limits",
+        "Licence: ",
+    ):
+        assert part in text
+    assert "nan" not in text.lower().replace("finance", "")
+
+
+def test_info_gives_the_whole_card_as_json(trained):
+    card = json.loads(check(run("info", trained[0], "--json")).stdout, parse_constant=pytest.fail)
+    model = load_model(trained[0])
+    assert card == {"model_id": model.model_id, **model.card}
+
+
+@pytest.mark.parametrize("card", [{}, {"figures": 3}, {"limits": np.zeros(3)}])
+def test_a_model_without_a_whole_card_is_told_so(trained, tmp_path, capsys, card):
+    replace(load_model(trained[0]), card=card).save(tmp_path / "bare.model")
+    assert cli.main(["info", str(tmp_path / "bare.model")]) == 2
+    assert "its card is not whole" in capsys.readouterr().err
+    assert cli.main(["info", str(tmp_path / "bare.model"), "--json"]) == 0

@@ -1,0 +1,321 @@
+"""Figures are what one reckons by hand, and their intervals know that clips of a group are not independent."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from helpers import TAGS, bare_take, small_takes
+from scipy.special import logit as logit_of
+
+from scoreorsong import evaluation
+from scoreorsong.evaluation import Verdict, cross_validate, figures, worst
+from scoreorsong.fitting import fold_of_groups
+from scoreorsong.model import MUSIC, SPEECH, VOICE
+
+
+def verdict(truth, probability, group, *, voice_only=0.0, label=None, confident=True, **take):
+    """What a model says of a clip of which only the labels matter."""
+    said = label or ("song" if probability > 0.5 else "score")
+    fractions = {MUSIC: 1.0, SPEECH: 0.0, VOICE: 0.5}
+    return Verdict(
+        bare_take(truth, group, **take),
+        float(logit_of(probability)),
+        voice_only,
+        fractions,
+        said,
+        confident,
+        np.zeros(16),
+    )
+
+
+def run_of(probabilities, **options):
+    """One clip per group, with these probabilities by class."""
+    return [
+        verdict(truth, p, f"{truth} {i}", **options)
+        for truth, ps in probabilities.items()
+        for i, p in enumerate(ps)
+    ]
+
+
+def named(runs, **options):
+    return {figure.name: figure for figure in figures(runs, **{"resamples": 100, **options})}
+
+
+EVERYTHING = "everything people made"
+
+
+# ---- values one can reckon by hand
+
+
+@pytest.mark.parametrize(
+    ("scores", "songs", "auc", "accuracy"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], [0.6, 0.7, 0.8, 0.9], 1.0, 1.0),
+        ([0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.4], 0.0, 0.0),
+        ([0.3, 0.7, 0.3, 0.7], [0.3, 0.7, 0.3, 0.7], 0.5, 0.5),
+        ([0.1, 0.2, 0.3, 0.8], [0.7, 0.9, 0.9, 0.4], 14 / 16, 6 / 8),
+    ],
+)
+def test_known_answers(scores, songs, auc, accuracy):
+    got = named([run_of({"score": scores, "song": songs})])
+    assert got[f"{EVERYTHING}, ROC-AUC"].value == pytest.approx(auc)
+    assert got[f"{EVERYTHING}, balanced accuracy"].value == pytest.approx(accuracy)
+    assert got["accuracy"].value == pytest.approx(accuracy)
+
+
+def test_balanced_accuracy_does_not_care_how_many_there_are():
+    got = named([run_of({"score": [0.1] * 9 + [0.9], "song": [0.9, 0.1]})])
+    assert got[f"{EVERYTHING}, balanced accuracy"].value == pytest.approx((0.9 + 0.5) / 2)
+    assert got["accuracy"].value == pytest.approx(10 / 12)
+    assert got["score called right"].value == pytest.approx(0.9)
+    assert got["song called right"].value == pytest.approx(0.5)
+
+
+def test_the_baseline_is_measured_beside():
+    run = [verdict("song", 0.9, f"a{i}", voice_only=-1.0) for i in range(5)]
+    run += [verdict("score", 0.1, f"b{i}", voice_only=(1.0 if i else -2.0)) for i in range(5)]
+    got = named([run])
+    assert got["accuracy"].baseline == pytest.approx(0.1)
+    assert got[f"{EVERYTHING}, ROC-AUC"].baseline == pytest.approx(0.2)
+    assert got["expected calibration error"].baseline is None
+
+
+@pytest.mark.parametrize(("n_songs", "error"), [(8, 0.0), (5, 0.3), (10, 0.2), (0, 0.8)])
+def test_calibration_error_is_the_gap_of_probability_and_frequency(n_songs, error):
+    """Ten clips of which the model says 0.8."""
+    run = [verdict("song" if i < n_songs else "score", 0.8, f"g{i}") for i in range(10)]
+    table = evaluation._table(run)
+    got = evaluation._calibration_error(table, np.ones(10), "logit")
+    assert got == pytest.approx(error, abs=1e-9)
+
+
+def test_calibration_error_is_over_bins():
+    """Gaps of either sign in different bins add up; within a bin they cancel."""
+    run = [verdict("song", 0.15, "a"), verdict("score", 0.85, "b")]
+    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.85)
+    run = [verdict("song", 0.55, "a"), verdict("score", 0.55, "b")]
+    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.05)
+    run = [verdict("song", 1 - 1e-16, "a"), verdict("score", 1e-16, "b")]
+    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(
+        0, abs=1e-9
+    )
+
+
+def test_a_value_is_the_mean_over_the_seeds():
+    good, bad = (
+        run_of({"score": [0.1] * 4, "song": [0.9] * 4}),
+        run_of({"score": [0.9] * 4, "song": [0.1] * 4}),
+    )
+    assert named([good, bad, bad, bad])["accuracy"].value == pytest.approx(0.25)
+
+
+def test_confidence():
+    run = [verdict("song", 0.9, f"a{i}", confident=i < 3) for i in range(4)]
+    run += [verdict("score", 0.9 if i else 0.1, f"b{i}", confident=not i) for i in range(4)]
+    got = named([run])
+    assert got["share of confident calls"].value == pytest.approx(0.5)
+    assert got["accuracy where confident"].value == pytest.approx(1.0)
+    assert got["accuracy where confident"].clips == 4
+    assert got["accuracy"].value == pytest.approx(5 / 8)
+
+
+# ---- which clips a figure is about
+
+
+def test_slices_are_compared_with_their_own():
+    run = run_of({"score": [0.9] * 4}, part="score-choir") + run_of({"score": [0.1] * 4}, part="score-core")
+    run += run_of({"song": [0.8] * 4}, part="song-vocal") + run_of(
+        {"song": [0.2] * 4}, part="song-instrumental"
+    )
+    got = named([run])
+    assert got["song-vocal against score-core, ROC-AUC"].value == 1.0
+    assert got["song-vocal against score-core and score-choir, ROC-AUC"].value == 0.5
+    assert got["song-instrumental against score-core, ROC-AUC"].value == 1.0
+    assert not any("grey" in name for name in got)
+    assert got["score-choir called right"].value == 0.0
+    assert got["score-core called right"].clips == 4
+
+
+def test_songs_by_models_are_never_among_the_peoples():
+    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4}) + run_of({"song": [0.1] * 50}, part="song-vocal-ai")
+    got = named([run])
+    assert got["accuracy"].value == 1.0
+    assert got[f"{EVERYTHING}, ROC-AUC"].clips == 8
+    assert got["song-vocal-ai called right"].value == 0.0
+
+
+def test_variants_count_only_where_named():
+    run = run_of({"score": [0.1] * 4}, part="score-core") + run_of({"song": [0.9] * 4}, part="song-vocal")
+    run += run_of({"score": [0.9] * 4}, part="score-core", variant="speech 0")
+    run += run_of({"song": [0.1] * 4}, part="song-vocal", variant="varied 0")
+    got = named([run])
+    assert got["accuracy"].value == 1.0
+    assert got["score-core under dialogue 0 to 10 dB louder, called right"].value == 0.0
+    assert not any(name.startswith("song-vocal under dialogue") for name in got)
+
+
+def test_what_is_no_music():
+    run = [*run_of({"score": [0.1] * 4, "song": [0.9] * 3}), verdict("song", 0.9, "lost", label="no_music")]
+    run += [verdict("no_music", 0.9, f"n{i}", label="no_music" if i else "song") for i in range(5)]
+    got = named([run])
+    assert got["music called no_music"].value == pytest.approx(1 / 8)
+    assert got["no_music recognised"].value == pytest.approx(0.8)
+    assert got["accuracy"].clips == 8
+    assert not any(name.startswith("no_music called") for name in got)
+
+
+# ---- intervals
+
+
+def random_run(n_groups, clips_each, seed=0):
+    """Clips of a group are alike: right or wrong together in four of five cases."""
+    random = np.random.default_rng(seed)
+    run = []
+    for group in range(n_groups):
+        truth = ("score", "song")[group % 2]
+        right = random.random() < 0.8
+        run += [verdict(truth, 0.7 if right == (truth == "song") else 0.3, f"g{group}")] * clips_each
+    return run
+
+
+def test_an_interval_holds_its_value():
+    for figure in figures([random_run(40, 3)], resamples=200):
+        assert figure.low <= figure.value <= figure.high
+        assert figure.groups == (20 if "called right" in figure.name else 40)
+
+
+def test_clips_of_a_group_do_not_make_the_interval_narrower():
+    few, many = (named([random_run(40, n)], resamples=400)["accuracy"] for n in (1, 25))
+    assert few.value == many.value
+    assert (many.high - many.low) == pytest.approx(few.high - few.low, abs=0.03)
+    alone = [
+        verdict(v.take.label, 0.7 if v.logit > 0 else 0.3, f"own {i}")
+        for i, v in enumerate(random_run(40, 25))
+    ]
+    independent = named([alone], resamples=400)["accuracy"]
+    assert independent.value == many.value
+    assert many.high - many.low > 3 * (independent.high - independent.low)
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says():
+    accuracy, covered = evaluation.Measure("accuracy", evaluation._rows(), evaluation._accuracy), 0
+    for seed in range(60):
+        table = evaluation._table(random_run(40, 2, seed))
+        figure = evaluation._figure(accuracy, [table], 100, 0)
+        covered += figure.low <= 0.8 <= figure.high
+    assert 50 <= covered < 60
+
+
+def test_figures_are_the_same_again_and_in_any_order():
+    run = random_run(20, 2)
+    shuffled = [run[i] for i in np.random.default_rng(3).permutation(len(run))]
+    assert figures([run], resamples=50) == figures([run], resamples=50) == figures([shuffled], resamples=50)
+    assert figures([run], resamples=50) != figures([run], resamples=50, random_state=1)
+
+
+def test_very_few_groups_give_numbers_all_the_same():
+    """Many draws lack a class then; they are left out of the interval."""
+    got = figures([run_of({"score": [0.1, 0.6], "song": [0.9, 0.7]})], resamples=100)
+    for figure in got:
+        assert all(math.isfinite(v) for v in (figure.value, figure.low, figure.high))
+        json.dumps(figure.to_dict(), allow_nan=False)
+
+
+def test_where_nothing_is_confident_there_is_no_figure_of_it():
+    got = named([run_of({"score": [0.4] * 3, "song": [0.6] * 3}, confident=False)])
+    assert got["share of confident calls"].value == 0.0
+    assert "accuracy where confident" not in got
+
+
+def test_a_seed_without_a_confident_call_does_no_harm():
+    runs = [
+        run_of({"score": [0.4] * 3, "song": [0.6] * 3}, confident=confident) for confident in (True, False)
+    ]
+    assert named(runs)["share of confident calls"].value == 0.5
+
+
+def test_a_figure_reads_well():
+    figure = named([run_of({"score": [0.1] * 4, "song": [0.9] * 4})])["accuracy"]
+    assert str(figure) == "accuracy: 1.000 [1.000, 1.000], vocals only 0.500 (8 clips, 8 groups)"
+    assert figure.to_dict() == {
+        "name": "accuracy", "value": 1.0, "low": 1.0, "high": 1.0, "baseline": 0.5, "clips": 8, "groups": 8
+    }  # fmt: skip
+
+
+# ---- the clips most surely wrong
+
+
+def test_the_worst_come_first_and_have_their_mean():
+    one = [
+        verdict("song", 0.1, "a"),
+        verdict("song", 0.9, "b"),
+        verdict("score", 0.7, "c"),
+        verdict("no_music", 0.9, "d"),
+    ]
+    two = [
+        verdict("song", 0.3, "a"),
+        verdict("song", 0.9, "b"),
+        verdict("score", 0.7, "c"),
+        verdict("no_music", 0.9, "d"),
+    ]
+    two.append(verdict("song", 0.01, "b", variant="varied 0"))
+    got = worst([one, two])
+    assert [(name, part) for name, part, _ in got] == [("a", "song"), ("c", "score"), ("b", "song")]
+    assert [p for *_, p in got] == pytest.approx([0.2, 0.7, 0.9])
+    assert len(worst([one, two], 1)) == 1
+
+
+# ---- cross-validation
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return cross_validate(*small_takes(), seeds=(0, 1))
+
+
+def test_every_clip_is_judged_once_per_seed(runs):
+    originals = {id(t) for t in small_takes()[0] if t.variant == "original"}
+    for run in runs:
+        judged = [id(v.take) for v in run]
+        assert len(judged) == len(set(judged))
+        assert originals <= set(judged)
+
+
+def test_no_model_judges_groups_that_it_met(monkeypatch):
+    met, judged = [], []
+    fit, judge = evaluation.fit, evaluation.judge
+
+    def noting(kept, *args, **options):
+        met.append({group for t in kept for group in t.groups})
+        return fit(kept, *args, **options)
+
+    def watching(model, takes, baseline):
+        judged.append({group for t in takes for group in t.groups})
+        return judge(model, takes, baseline)
+
+    monkeypatch.setattr(evaluation, "fit", noting)
+    monkeypatch.setattr(evaluation, "judge", watching)
+    cross_validate(*small_takes(), seeds=(0, 1))
+    folds = [fold_of_groups(small_takes()[0], evaluation.N_FOLDS, seed) for seed in (0, 1)]
+    assert len(met) == len(judged) == sum(len(set(fold_of.values())) for fold_of in folds)
+    for trained, tested in zip(met, judged, strict=True):
+        assert tested
+        assert not trained & tested
+
+
+def test_cross_validation_is_the_same_again_and_in_threads(runs):
+    again = cross_validate(*small_takes(), seeds=(0, 1), n_jobs=2)
+    assert [[(id(v.take), v.logit) for v in run] for run in again] == [
+        [(id(v.take), v.logit) for v in run] for run in runs
+    ]
+    assert figures(again, resamples=20) == figures(runs, resamples=20)
+
+
+def test_what_is_easy_is_told_apart(runs):
+    got = named(runs)
+    assert got[f"{EVERYTHING}, ROC-AUC"].value > 0.9
+    assert got["no_music recognised"].value > 0.5
+    assert len(TAGS) == 50

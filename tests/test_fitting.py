@@ -1,0 +1,288 @@
+"""What is learnt from a clip never answers for that clip, and the same takes give the same model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TAGS, bare_take, small_model, small_takes, write_corpus
+from scipy.special import expit
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from scoreorsong import fitting
+from scoreorsong.dataset import Example, read_companions, read_labels
+from scoreorsong.fitting import balanced_weights, fit, fit_decision, fit_ear, fold_of_groups, without
+from scoreorsong.model import (
+    MUSIC,
+    SPEECH,
+    TAG,
+    VOICE,
+    Ear,
+    Kernel,
+    Scaler,
+    context,
+    decision_row,
+    input_names,
+)
+from scoreorsong.training import make_takes, train_on_takes
+
+
+@pytest.fixture(scope="module")
+def takes():
+    return small_takes()[0]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_model()
+
+
+def music_of(takes, shares):
+    return fitting._music_threshold(takes, dict(enumerate(shares)))
+
+
+# ---- folds
+
+
+@pytest.mark.parametrize("n_folds", [2, 4, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_cover_every_group_once(takes, n_folds, seed):
+    fold_of = fold_of_groups(takes, n_folds, seed)
+    assert set(fold_of) == {group for t in takes for group in t.groups}
+    assert set(fold_of.values()) == set(range(min(n_folds, 4)))
+    assert fold_of == fold_of_groups(takes, n_folds, seed)
+
+
+def test_another_seed_gives_other_folds(takes):
+    assert len({tuple(sorted(fold_of_groups(takes, 4, seed).items())) for seed in range(4)}) > 1
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_every_fold_leaves_both_classes_to_learn_from(seed):
+    """Groups of very different sizes and slices, three to five of each class; folds inside folds as training has them."""
+    random = np.random.default_rng(seed)
+    takes = [
+        bare_take(label, f"{label} {group}", part=f"{label}-{random.integers(3)}")
+        for label in ("score", "song")
+        for group in range(random.integers(3, 6))
+        for _ in range(random.integers(1, 5))
+    ]
+    outer = fold_of_groups(takes, 5, seed)
+    for fold in set(outer.values()):
+        kept = without(takes, outer, fold)
+        assert {t.label for t in kept} == {"score", "song"}
+        inner = fold_of_groups(kept, fitting.INNER_FOLDS, seed)
+        for inner_fold in set(inner.values()):
+            assert {t.label for t in without(kept, inner, inner_fold)} == {"score", "song"}
+
+
+def test_slices_are_spread_evenly():
+    takes = [
+        bare_take(label, f"{part} {i}", part=part)
+        for part, label in (("score-core", "score"), ("score-choir", "score"), ("song-vocal", "song"))
+        for i in range(10)
+    ]
+    fold_of = fold_of_groups(takes, 5, 0)
+    counts = Counter((t.slice, fold_of[t.group]) for t in takes)
+    assert set(counts.values()) == {2}
+
+
+# ---- weights
+
+
+def test_classes_weigh_the_same_and_big_groups_less():
+    takes = [bare_take("score", "many")] * 16 + [bare_take("score", "one")] + [bare_take("song", "other")] * 3
+    weights = balanced_weights(takes)
+    assert weights[:17].sum() == pytest.approx(weights[17:].sum())
+    assert weights.sum() == pytest.approx(len(takes))
+    assert weights[:16].sum() / weights[16] == pytest.approx(4)  # the root of 16 clips
+
+
+def test_a_given_weight_counts():
+    takes = [bare_take("score", "a", weight=3.0), bare_take("score", "b"), bare_take("song", "c")]
+    weights = balanced_weights(takes)
+    assert weights[0] == pytest.approx(3 * weights[1])
+    assert weights[2] == pytest.approx(weights[0] + weights[1])
+
+
+# ---- the ear
+
+
+def test_the_ear_is_scikit_learns_pipeline(takes):
+    """Folding Nystroem's normalization into the weights changes nothing."""
+    ear = fit_ear(takes, TAGS, 0)
+    rows, known, tag_rows, tag_values = fitting._ear_table(takes, 0)
+    scaled = ear.scaler(rows)
+    sample = np.random.default_rng(0).permutation(len(scaled))[:20000]
+    nystroem = Nystroem(
+        gamma=ear.kernel.gamma, n_components=min(fitting.EAR_LANDMARKS, len(sample)), random_state=0
+    )
+    mapped = nystroem.fit(scaled[sample]).transform(scaled)
+    heard = ear.kernel(scaled)
+    # Landmarks are stored as float32, which the inverse root of a nearly singular kernel magnifies.
+    tags = Ridge(1.0).fit(mapped[tag_rows], tag_values).predict(mapped)
+    np.testing.assert_allclose(heard[:, : len(TAGS)], tags, atol=1e-3)
+    for question in (VOICE, MUSIC, SPEECH):
+        sure = np.isfinite(known[question])
+        regression = LogisticRegression(C=3.0, class_weight="balanced", max_iter=300).fit(
+            mapped[sure], known[question][sure]
+        )
+        np.testing.assert_allclose(
+            heard[:, ear.heads.index(question)], regression.decision_function(mapped), atol=5e-3
+        )
+
+
+def test_the_ear_hears_what_it_learnt(takes, model):
+    for question in (VOICE, MUSIC, SPEECH):
+        right = []
+        for take in takes:
+            truth = take.known[question]
+            sure = np.isfinite(truth)
+            heard = model.ear(take.features.segments)[:, model.ear.heads.index(question)]
+            right += ((heard > 0) == truth)[sure].tolist()
+        assert np.mean(right) > 0.9
+
+
+def test_heads_are_the_tags_and_the_questions(model):
+    assert model.ear.heads == (*(TAG + tag for tag in TAGS), VOICE, MUSIC, SPEECH)
+    assert len(set(input_names(model.ear.heads))) == len(input_names(model.ear.heads))
+
+
+def test_segments_that_nobody_knows_teach_nothing(takes):
+    """The table of the ear has NaN where nobody knows, and tags only on the originals."""
+    rows, known, tag_rows, tag_values = fitting._ear_table(takes, 0)
+    assert rows.shape[1] == context(takes[0].features.segments).shape[1]
+    assert all(len(values) == len(rows) for values in known.values())
+    assert np.isnan(known[VOICE]).any()
+    assert np.isfinite(tag_values).all()
+    assert tag_values.shape == (tag_rows.sum(), len(TAGS))
+    assert 0 < tag_rows.mean() < 0.5
+
+
+# ---- the decision and its calibration
+
+
+def test_the_decision_tells_its_training_clips_apart(takes, model):
+    originals = [t for t in takes if t.variant == "original" and t.label in ("score", "song")]
+    rows = [decision_row(t.features, model.ear(t.features.segments), model.ear.heads) for t in originals]
+    assert ((model.decision(np.stack(rows)) > 0) == [t.label == "song" for t in originals]).all()
+
+
+def test_the_decision_follows_the_weights():
+    """A clip of weight zero is as good as absent."""
+    rows = np.random.default_rng(0).standard_normal((40, 20))
+    takes = [bare_take(("score", "song")[i % 2], f"g{i}", weight=float(i < 30)) for i in range(40)]
+    turned = [*takes[:30], *(bare_take(("song", "score")[i % 2], f"g{i}", weight=0.0) for i in range(30, 40))]
+    one, other = (fit_decision(rows, these, 0) for these in (takes, turned))
+    np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-3)
+
+
+def test_where_nothing_can_be_learnt_nothing_is_claimed():
+    """Numbers that have nothing to do with the labels: calibration from inner folds keeps near one half."""
+    kernel = Kernel(np.zeros((1, 20), np.float32), np.ones((1, 3)), np.zeros(3), 0.1)
+    ear = Ear(Scaler(np.zeros(20), np.ones(20)), kernel, (VOICE, MUSIC, SPEECH))
+    takes = [bare_take(("score", "song")[i % 2], f"g{i}", seed=i) for i in range(120)]
+    model, _ = fit(takes, (), ear=ear)
+    others = [model.judge(bare_take("song", "x", seed=1000 + i).features).song_probability for i in range(50)]
+    assert np.abs(np.array(others) - 0.5).max() < 0.25
+
+
+def test_calibrated_probabilities_are_frequencies():
+    """Logits of a known law, seen at twice their scale and with an offset, come back to the law."""
+    random = np.random.default_rng(0)
+    true = random.normal(0, 1.5, 20_000)
+    is_song = random.random(len(true)) < expit(true)
+    calibration = LogisticRegression(C=1e6).fit((2 * true + 1)[:, None], is_song)
+    assert calibration.coef_[0, 0] == pytest.approx(0.5, abs=0.03)
+    assert calibration.intercept_[0] == pytest.approx(-0.5, abs=0.05)
+
+
+def test_the_uncertain_band_holds_its_share_about_one_half():
+    probabilities = np.random.default_rng(0).uniform(0, 1, 1000)
+    low, high = fitting._uncertain_band(probabilities)
+    assert low + high == pytest.approx(1)
+    assert ((low <= probabilities) & (probabilities <= high)).mean() == pytest.approx(
+        fitting.UNSURE_SHARE, abs=0.01
+    )
+
+
+def test_the_music_threshold_keeps_music_and_finds_its_absence():
+    music = [bare_take("score", f"m{i}") for i in range(20)]
+    empty = [bare_take("no_music", f"n{i}") for i in range(20)]
+    assert music_of(music + empty, [0.9] * 20 + [0.22] * 20) == pytest.approx(0.25)
+    assert music_of(music + empty, [0.12] * 20 + [0.22] * 20) == pytest.approx(
+        0.05
+    )  # no threshold tells them apart
+    assert music_of(music + empty, [0.04] * 20 + [0.0] * 20) == fitting.THRESHOLDS[0]
+    assert music_of(music, [0.9] * 20) == fitting.THRESHOLDS[0]
+
+
+# ---- all of it
+
+
+def test_inner_ears_never_met_the_clips_they_hear(takes, monkeypatch):
+    met = {}
+    fitted = fitting.fit_ear
+
+    def noting(kept, tags, random_state):
+        ear = replace(fitted(kept, tags, random_state))
+        met[id(ear)] = ear, {group for t in kept for group in t.groups}
+        return ear
+
+    rows_of = []
+    row = fitting.decision_row
+
+    def watching(features, heard, heads):
+        rows_of.append(features)
+        return row(features, heard, heads)
+
+    monkeypatch.setattr(fitting, "fit_ear", noting)
+    monkeypatch.setattr(fitting, "decision_row", watching)
+    fold_of = fold_of_groups(takes, fitting.INNER_FOLDS, 0)
+    music, rows = fitting._inner_hearing(takes, TAGS, fold_of, None, 0)
+    assert len(met) == len(set(fold_of.values()))
+    assert set(music) == set(range(len(takes)))
+    assert set(rows) == {i for i, t in enumerate(takes) if isinstance(t.example, Example)}
+    for i, values in rows.items():
+        (ear,) = [ear for ear, groups in met.values() if takes[i].group not in groups]
+        expected = row(takes[i].features, ear(takes[i].features.segments), ear.heads)
+        np.testing.assert_array_equal(values, expected)
+    assert len(rows_of) == len(rows)
+
+
+def test_two_fits_give_the_same_bytes(takes, model, tmp_path):
+    again, _ = fit(takes, TAGS)
+    ids = [m.save(tmp_path / f"{i}.model") for i, m in enumerate((model, again))]
+    assert (tmp_path / "0.model").read_bytes() == (tmp_path / "1.model").read_bytes()
+    assert ids[0] == ids[1]
+
+
+def test_another_seed_gives_another_model(takes, model, tmp_path):
+    other, _ = fit(takes, TAGS, random_state=1)
+    assert other.save(tmp_path / "other.model") != model.save(tmp_path / "model.model")
+
+
+def test_a_ready_ear_is_kept(takes, model):
+    own = [t for t in takes if isinstance(t.example, Example)]
+    kept, _ = fit(own, (), ear=model.ear)
+    assert kept.ear is model.ear
+    assert kept.music_threshold == fitting.THRESHOLDS[0]  # nothing without music to learn it from
+
+
+def test_the_baseline_only_hears_the_voice(takes):
+    _, baseline = fit(takes, TAGS)
+    assert baseline.n_features_in_ == len(fitting.VOICE_SUMMARY)
+
+
+def test_the_smallest_corpus_that_is_accepted_can_be_trained_on(tmp_path):
+    """Three groups of one clip, three voices of each kind, and one of the clips in a slice of its own."""
+    labels = write_corpus(tmp_path, groups=3, clips=1, voices=3)
+    labels.write_text(labels.read_text().replace("score-core", "score-choir", 1))
+    examples, companions = read_labels(labels), read_companions(labels)
+    model = train_on_takes(make_takes(examples, companions), companions.tags, seeds=(0,))
+    assert model.card["clips_by_slice"] == {"score-choir": 1, "score-core": 2, "song-vocal": 3}
+    assert {figure["name"] for figure in model.card["figures"]} >= {"accuracy", "no_music recognised"}
+    model.save(tmp_path / "small.model")

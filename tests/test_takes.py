@@ -1,0 +1,289 @@
+"""Takes know what is true about every half second, and whom they were made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import TAGS, small_takes, speech, write_corpus, write_csv, write_wav
+
+from scoreorsong import takes as takes_module
+from scoreorsong.dataset import read_companions, read_labels
+from scoreorsong.errors import AudioError
+from scoreorsong.features import SEGMENT_S
+from scoreorsong.fitting import fold_of_groups, without
+from scoreorsong.takes import N_DIALOGUE, N_VARIED, SINGING_MIXES, TEACHER_VOICE
+from scoreorsong.training import make_takes
+
+CLIPS, SPEECHES, SINGERS, NOISES = 16, 4, 3, 4
+
+
+@pytest.fixture(scope="module")
+def takes():
+    return small_takes()[0]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    labels = write_corpus(tmp_path, groups=3, clips=1)
+    return read_labels(labels), read_companions(labels)
+
+
+def of(takes, variant, start=""):
+    return [t for t in takes if t.variant == variant and t.features.source.startswith(start)]
+
+
+def assert_alike(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert (a.example, a.variant, a.groups) == (b.example, b.variant, b.groups)
+        np.testing.assert_array_equal(a.features.clip, b.features.clip)
+        np.testing.assert_array_equal(a.features.segments, b.features.segments)
+        assert a.known.keys() == b.known.keys()
+        for question in a.known:
+            np.testing.assert_array_equal(a.known[question], b.known[question])
+
+
+# ---- which there are
+
+
+def test_every_clip_and_voice_has_its_variants(takes):
+    counts = Counter(t.variant for t in takes)
+    assert counts == {
+        "original": CLIPS + SPEECHES + SINGERS + NOISES,
+        "varied 0": CLIPS + SPEECHES + SINGERS + NOISES,
+        "varied 1": CLIPS + SPEECHES + SINGERS + NOISES,
+        **{f"varied {i}": CLIPS for i in range(2, N_VARIED)},
+        **{f"speech {i}": CLIPS for i in range(N_DIALOGUE)},
+        "noise 0": CLIPS,
+        "noise": SPEECHES,
+        "over music": SINGERS * SINGING_MIXES,
+    }
+
+
+def test_without_companions_there_are_clips_and_their_variants(corpus):
+    takes = make_takes(corpus[0], None)
+    assert Counter(t.variant for t in takes) == dict.fromkeys(
+        ["original", "varied 0", "varied 1", "varied 2"], 6
+    )
+    assert all(t.groups == {t.group} for t in takes)
+
+
+def test_labels_slices_and_groups_are_the_clips(takes):
+    assert Counter(t.label for t in takes if t.variant == "original") == {
+        "score": 8, "song": 8, "singing": SINGERS, "no_music": SPEECHES + NOISES,
+    }  # fmt: skip
+    assert {t.slice for t in takes} == {"score-core", "song-vocal", "speech", "singing", "noise"}
+    assert all(t.group in t.groups for t in takes)
+    assert all(t.weight == 1.0 for t in takes)
+
+
+# ---- whom they were made from
+
+
+def test_mixes_name_the_groups_of_both(takes):
+    for take in takes:
+        mixed = take.variant.startswith(("speech", "noise", "over music"))
+        assert len(take.groups) == (2 if mixed else 1)
+    assert {g for t in of(takes, "speech 0") for g in t.groups if g.startswith("voice: ")} <= {
+        f"voice: speech {i}" for i in range(SPEECHES)
+    }
+    assert {t.group for t in of(takes, "over music")} == {f"voice: singing {i}" for i in range(SINGERS)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_folds", [2, 4, 5])
+def test_no_fold_ever_meets_its_own_groups(takes, n_folds, seed):
+    fold_of = fold_of_groups(takes, n_folds, seed)
+    for fold in set(fold_of.values()):
+        tested = {group for group, own in fold_of.items() if own == fold}
+        kept = without(takes, fold_of, fold)
+        assert kept
+        assert not any(t.groups & tested for t in kept)
+        lost = [t for t in takes if all(t is not k for k in kept)]
+        assert all(t.groups & tested for t in lost)
+
+
+def test_voices_go_over_music_without_voice_only(takes):
+    backings = {g for t in of(takes, "over music") for g in t.groups if not g.startswith("voice: ")}
+    assert backings
+    assert all(group.startswith("score") for group in backings)
+
+
+def test_what_is_no_music_backs_no_singer(corpus):
+    examples, companions = corpus
+    quiet = [replace(e, label="no_music") if e.label == "score" else e for e in examples]
+    assert not of(make_takes(quiet[:1], companions), "over music")
+
+
+# ---- what is known
+
+
+def test_what_is_known_has_a_value_per_segment(takes):
+    for take in takes:
+        n = len(take.features.segments)
+        assert take.known.keys() == {"voice", "music", "speech"}
+        for values in take.known.values():
+            assert values.shape == (n,)
+            assert set(np.unique(values[np.isfinite(values)])) <= {0.0, 1.0}
+        assert np.isfinite(take.known["speech"]).all()
+        assert take.tags is None or take.tags.shape == (n, len(TAGS))
+
+
+def test_clips_are_music_where_they_sound(takes):
+    for take in (t for t in takes if t.label in ("score", "song")):
+        np.testing.assert_array_equal(np.isnan(take.known["music"]), take.features.silent)
+        assert np.nanmin(take.known["music"]) == 1
+
+
+def test_only_dialogue_has_speech_and_only_voices_are_no_music(takes):
+    for take in takes:
+        spoken = take.variant.startswith("speech") or take.slice == "speech"
+        assert (take.known["speech"] == spoken).all()
+        if take.slice in ("speech", "noise"):
+            assert not take.known["music"].any()
+            assert not take.known["voice"].any()
+    for take in of(takes, "original", "singing"):
+        assert np.nanmin(take.known["voice"]) == 1
+
+
+def test_scores_without_voice_are_known_to_be_so(takes):
+    for take in (t for t in takes if t.label == "score"):
+        assert not take.known["voice"].any()
+
+
+def test_the_annotation_says_where_a_song_is_sung(takes):
+    """song-0-0 is annotated as sung for its first three seconds."""
+    for variant in ("original", "speech 0"):
+        (take,) = of(takes, variant, "song/g0/song-0-0")
+        middles = (np.arange(len(take.features.segments)) + 0.5) * SEGMENT_S
+        np.testing.assert_array_equal(take.known["voice"][middles < 2.5], 1)
+        np.testing.assert_array_equal(take.known["voice"][middles > 3.5], 0)
+
+
+def test_else_the_teacher_says_it_where_it_is_sure(takes):
+    for take in of(takes, "original", "song/g1"):
+        assert (take.known["voice"] == 1).mean() > 0.5
+
+
+def test_an_unsure_teacher_is_not_believed(corpus):
+    examples, companions = corpus
+    unsure = {name: np.full_like(p, 0.4) for name, p in companions.teacher.items()}
+    take = make_takes(examples[-1:], replace(companions, teacher=unsure, voices=()))[0]
+    assert np.isnan(take.known["voice"]).all()
+    assert np.isfinite(take.tags).all()
+
+
+def test_a_song_that_nobody_asked_about_is_unknown(corpus):
+    examples, companions = corpus
+    for example, beside in ((replace(examples[-1], vocals="unknown"), companions), (examples[-1], None)):
+        take = make_takes([example], beside and replace(beside, voices=()))[0]
+        assert np.isnan(take.known["voice"]).all()
+        assert (take.tags is None) == (beside is None)
+
+
+def test_variants_that_moved_in_time_have_no_tags_and_unknown_voice(takes):
+    for take in takes:
+        if take.variant == "original" and take.label in ("score", "song"):
+            assert take.tags is not None
+        else:
+            assert take.tags is None
+        if take.label == "song" and take.variant not in ("original", "speech 0"):
+            assert np.isnan(take.known["voice"]).all()
+
+
+def test_tags_are_the_teachers_logits(corpus):
+    examples, companions = corpus
+    name = examples[0].path.stem
+    probabilities = np.tile(np.linspace(0, 1, len(TAGS)), (2, 1))
+    companions = replace(companions, voices=(), teacher={name: probabilities})
+    tags = make_takes(examples[:1], companions)[0].tags
+    bounded = np.clip(probabilities[0], 0.003, 0.997)
+    np.testing.assert_allclose(tags, np.tile(np.log(bounded / (1 - bounded)), (len(tags), 1)))
+
+
+def test_the_voice_tags_are_the_teachers():
+    assert set(TEACHER_VOICE[True]) | set(TEACHER_VOICE[False]) <= set(TAGS)
+
+
+def test_a_singer_over_music_is_known_by_phrases(takes):
+    for take in of(takes, "over music"):
+        assert (take.known["voice"] == 0).any()
+        assert (take.known["music"] == 1).all()
+    assert any((t.known["voice"] == 1).any() for t in of(takes, "over music"))
+
+
+# ---- the same again
+
+
+def test_takes_follow_from_the_seed_not_from_the_order_of_work(corpus):
+    examples, companions = corpus
+    few = replace(companions, voices=companions.voices[-1:])
+    forward, again = (make_takes(examples[2:4], few) for _ in range(2))
+    backward = make_takes(examples[2:4][::-1], few)
+    assert_alike(forward, again)
+    clips = [t for t in forward if t.slice != "noise"]
+    size = len(clips) // 2
+    assert_alike(clips, [t for t in backward if t.slice != "noise"][size:] + backward[:size])
+
+
+def test_another_seed_gives_other_variants_of_the_same_originals(corpus):
+    examples = corpus[0][-1:]
+    one, other = (make_takes(examples, None, random_state=seed) for seed in (0, 1))
+    np.testing.assert_array_equal(one[0].features.clip, other[0].features.clip)
+    assert any(
+        a.features.clip.tobytes() != b.features.clip.tobytes()
+        for a, b in zip(one[1:], other[1:], strict=True)
+    )
+
+
+def test_progress_wraps_the_work_and_changes_nothing(corpus):
+    seen = []
+
+    def progress(work, total):
+        for piece in work:
+            seen.append(total)
+            yield piece
+
+    assert_alike(make_takes(corpus[0][:2], None, progress=progress), make_takes(corpus[0][:2], None))
+    assert seen == [2, 2]
+
+
+def test_a_part_of_a_file_is_only_that_part(corpus):
+    part = replace(corpus[0][0], start_s=2.0, duration_s=3.0)
+    for take in make_takes([part], None):
+        assert take.features.duration_s == pytest.approx(3.0, abs=0.1)
+
+
+def test_a_clip_that_cannot_be_read_is_named(corpus, tmp_path):
+    (tmp_path / "letter.wav").write_text("Dear reader")
+    with pytest.raises(AudioError, match=r"letter\.wav"):
+        make_takes([replace(corpus[0][0], path=tmp_path / "letter.wav")], None)
+
+
+def test_silent_clips_and_voices_do_no_harm(tmp_path, corpus):
+    path = write_wav(tmp_path / "silence.wav", np.zeros(3 * 22050))
+    write_csv(
+        tmp_path / "voices.csv",
+        [
+            {"path": "silence.wav", "kind": k, "speaker": i}
+            for k in ("speech", "singing", "noise")
+            for i in range(3)
+        ],
+    )
+    companions = read_companions(tmp_path / "corpus.csv")
+    for take in make_takes([replace(corpus[0][0], path=path)], companions):
+        assert np.isfinite(take.features.clip).all()
+        assert np.isfinite(take.features.segments).all()
+
+
+def test_presence_is_where_the_voice_is():
+    laid = np.concatenate([np.zeros(44100), speech(0, 4.0), np.zeros(44100)]).astype(np.float32)
+    n = round(len(laid) / 22050 / SEGMENT_S)
+    presence = takes_module._presence(laid, n)
+    assert presence.shape == (n,)
+    assert not presence[:3].any()
+    assert not presence[-3:].any()
+    assert presence[5:10].mean() > 0.4
