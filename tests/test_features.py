@@ -324,7 +324,7 @@ def test_segments_cover_the_source(signal):
     assert features.silent.dtype == bool
     expected = max(1, round(spectra.n_frames / ft.SEGMENT_FRAMES))
     assert abs(len(features.segments) - expected) <= 1
-    assert features.segments.shape[1] == 2 * ft._frame_rows(spectra).shape[0]
+    assert features.segments.shape[1] == ft.SEGMENT_NUMBERS == 2 * ft._frame_rows(spectra).shape[0]
 
 
 def test_segments_are_means_then_deviations():

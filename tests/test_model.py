@@ -279,3 +279,18 @@ def test_nothing_is_missing_from_the_refusal(tmp_path):
     storage.save(tmp_path / "empty.model", {})
     with pytest.raises(ModelError, match=r"empty\.model: was made for other features"):
         Model.load(tmp_path / "empty.model")
+
+
+def test_an_ear_for_other_segments_is_refused(model, tmp_path):
+    narrow = slice(0, len(model.ear.scaler.mean) - 5)
+    ear = replace(
+        model.ear,
+        scaler=replace(
+            model.ear.scaler, mean=model.ear.scaler.mean[narrow], scale=model.ear.scaler.scale[narrow]
+        ),
+        kernel=replace(model.ear.kernel, landmarks=model.ear.kernel.landmarks[:, narrow]),
+    )
+    path = tmp_path / "narrow.model"
+    replace(model, ear=ear).save(path)
+    with pytest.raises(ModelError, match=r"narrow\.model: is damaged"):
+        load_model(path)

@@ -26,7 +26,7 @@ from scipy.special import expit
 
 from . import audio, spectra, storage
 from .errors import ModelError
-from .features import SEGMENT_FRAMES, Features, schema
+from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
 
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
@@ -218,7 +218,7 @@ class Model:
     def _try_out(self) -> None:
         """A dry run on nothing: what does not fit together shows here, not at the first clip."""
         clip, silent = np.zeros(len(schema.NAMES), np.float32), np.ones(1, np.bool_)
-        segments = np.zeros((1, len(self.ear.scaler.mean) * 2 // 5), np.float32)
+        segments = np.zeros((1, SEGMENT_NUMBERS), np.float32)
         nothing = Features("", 0.0, clip, clip[None], segments, silent)
         with np.errstate(all="ignore"):
             heard, judgement = self.ear(segments), self.judge(nothing)

@@ -20,6 +20,7 @@ from . import schema, spectral, structure, vocals
 WINDOW_S = 10.0
 SEGMENT_FRAMES = 22
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
+SEGMENT_NUMBERS = 216  # a mean and a deviation for each of the rows of `_frame_rows`
 SILENT_DB = -50.0
 
 
@@ -34,7 +35,7 @@ class Features:
     clip : ``(len(schema.NAMES),)`` in the order of `schema.NAMES`.
     windows : ``(windows, len(schema.NAMES))`` the same numbers for every 10 s; a rest
         shorter than 5 s belongs to the window before it. Empty unless asked for.
-    segments : ``(segments, rows)`` means, then deviations, over `SEGMENT_S` each.
+    segments : ``(segments, SEGMENT_NUMBERS)`` means, then deviations, over `SEGMENT_S` each.
     silent : ``(segments,)`` whether a segment lies 50 dB or more under the loudest frame.
     warnings : what was odd about the source.
     """
