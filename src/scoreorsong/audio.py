@@ -145,15 +145,16 @@ def open_audio(
         )
     if isinstance(source, np.ndarray):
         samples = _checked_array(source, rate)
-        return Audio("<array>", _read=lambda _: _array_blocks(samples, float(rate or 0), offset_s, max_s))
+        return Audio(
+            source_name(samples), _read=lambda _: _array_blocks(samples, float(rate or 0), offset_s, max_s)
+        )
     if rate is not None:
         raise AudioError(f"rate={rate}: only an array of samples takes rate=; a file knows its own")
     if isinstance(source, (str, os.PathLike)):
         path = _checked_path(Path(source))
         return Audio(str(path), _read=lambda audio: _file_blocks(path, audio, offset_s, max_s))
     _check_stream(source)
-    name = _stream_name(source) or "<stream>"
-    return Audio(name, _read=lambda audio: _file_blocks(source, audio, offset_s, max_s))
+    return Audio(source_name(source), _read=lambda audio: _file_blocks(source, audio, offset_s, max_s))
 
 
 def read_audio(
@@ -161,6 +162,15 @@ def read_audio(
 ) -> Samples:
     """All blocks of `open_audio` in one array, for clips that fit in memory."""
     return np.concatenate(list(open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)))
+
+
+def source_name(source: Source) -> str:
+    """What a source is called in results and messages."""
+    if isinstance(source, np.ndarray):
+        return "<array>"
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return _stream_name(source) or "<stream>"
 
 
 def _checked_path(path: Path) -> Path:

@@ -222,6 +222,7 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from .card import figure_lines
     from .training import train
 
     if os.path.isdir(options.output):
@@ -238,7 +239,7 @@ def _train(options: argparse.Namespace) -> int:
     )
     model_id = model.save(options.output)
     print(f"{options.output}: model {model_id}")
-    print(_figures(model.card))
+    print("\n".join(figure_lines(model.card)))
     return OK
 
 
@@ -271,12 +272,6 @@ def _model(path: str | None) -> Model:
     from .prediction import default_model
 
     return load_model(path) if path else default_model()
-
-
-def _figures(card: Any) -> str:
-    from .card import figure_lines
-
-    return "\n".join(figure_lines(card))
 
 
 def _jobs(text: str) -> int:

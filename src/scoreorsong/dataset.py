@@ -11,7 +11,7 @@ import csv
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -248,13 +248,17 @@ def _findings(examples: Iterable[Example]) -> list[str]:
     """What is wrong with the examples as a set."""
     counts = Counter((e.path, e.start_s) for e in examples)
     twice = [f"{path}: listed {n} times; keep one row of it" for (path, _), n in counts.items() if n > 1]
-    groups = {label: len({e.group for e in examples if e.label == label}) for label in ("score", "song")}
-    few = [
-        f"{label}: {n} groups; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
-        for label, n in groups.items()
-        if n < FEWEST_GROUPS
+    return twice + _too_few(("score", "song"), {(e.label, e.group) for e in examples}, "groups")
+
+
+def _too_few(kinds: Iterable[str], members: Set[tuple[str, str]], what: str) -> list[str]:
+    """A finding for every kind that has fewer than `FEWEST_GROUPS` members."""
+    count = Counter(kind for kind, _ in members)
+    return [
+        f"{kind}: {count[kind]} {what}; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
+        for kind in kinds
+        if count[kind] < FEWEST_GROUPS
     ]
-    return twice + few
 
 
 def read_companions(labels: Any) -> Companions | None:
@@ -291,17 +295,15 @@ def read_companions(labels: Any) -> Companions | None:
             f"{folder}: voices.csv, vocal_activity/ or teacher/ cannot be used ({error!r}); "
             "mend them, or take them away to keep the shipped ear"
         ) from error
-    kinds = ", ".join(KINDS)
-    findings = [f"no file {voice.path}" for voice in voices if not os.path.isfile(voice.path)]
-    findings += [f"kind {v.kind!r}; expected one of {kinds}" for v in voices if v.kind not in KINDS]
-    speakers = Counter(kind for kind, _ in {(voice.kind, voice.speaker) for voice in voices})
-    findings += [
-        f"{kind}: {speakers[kind]} speakers; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
-        for kind in KINDS
-        if speakers[kind] < FEWEST_GROUPS
-    ]
-    _refuse_for(findings, str(folder / "voices.csv"))
+    _refuse_for(_voice_findings(voices), str(folder / "voices.csv"))
     return Companions(voices, activity, tags, teacher)
+
+
+def _voice_findings(voices: Sequence[Voice]) -> list[str]:
+    kinds = ", ".join(KINDS)
+    missing = [f"no file {voice.path}" for voice in voices if not os.path.isfile(voice.path)]
+    unknown = [f"kind {v.kind!r}; expected one of {kinds}" for v in voices if v.kind not in KINDS]
+    return missing + unknown + _too_few(KINDS, {(v.kind, v.speaker) for v in voices}, "speakers")
 
 
 def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float64]]]:

@@ -6,7 +6,7 @@ from . import spectra as sp
 from .audio import Source, open_audio
 from .features import Features, measure
 
-SHORT_S, LOW_RATE_HZ = 5.0, 16000
+SHORT_S = 5.0
 
 
 def extract(

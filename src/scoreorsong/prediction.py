@@ -6,7 +6,6 @@ Conventions: a failure is never a value: `predict` raises, `predict_many` yields
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import joblib
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .audio import Source
+from .audio import Source, source_name
 from .errors import ModelError, ScoreOrSongError
 from .extraction import extract
 from .features import Features, schema
@@ -163,17 +161,7 @@ def _attempt(source: Source, model: Model) -> Prediction | Failure:
     try:
         return predict(source, model=model)
     except ScoreOrSongError as error:
-        return Failure(_name(source), str(error))
-
-
-def _name(source: Source) -> str:
-    """What a source that could not be read is called."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
-    if isinstance(source, np.ndarray):
-        return "<array>"
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "<stream>"
+        return Failure(source_name(source), str(error))
 
 
 @cache
