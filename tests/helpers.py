@@ -185,20 +185,35 @@ def small_model():
     return fit(*small_takes())[0]
 
 
-def bare_take(label, group, *, part="", variant="original", weight=1.0, seed=0):
-    """A take with random numbers instead of sound."""
+def bare_take(
+    label,
+    group,
+    *,
+    part="",
+    variant="original",
+    weight=1.0,
+    seed=0,
+    vocals="unknown",
+    voice=None,
+    silent=None,
+    annotated=False,
+):
+    """A take with random numbers instead of sound; of a voice is known what is told, by default nothing."""
     random = np.random.default_rng(seed)
     clip = random.standard_normal(len(schema.NAMES)).astype(np.float32)
-    example = Example(Path(f"{group}.wav"), label, group, name=group, slice=part or label, weight=weight)
+    example = Example(
+        Path(f"{group}.wav"), label, group, name=group, slice=part or label, vocals=vocals, weight=weight
+    )
+    known = {"voice": np.full(16, np.nan) if voice is None else voice}
     features = Features(
         group,
         8.0,
         clip,
         clip[None][:0],
         random.standard_normal((16, 8)).astype(np.float32),
-        np.zeros(16, bool),
+        np.zeros(16, bool) if silent is None else silent,
     )
-    return Take(example, variant, frozenset({group}), features, {})
+    return Take(example, variant, frozenset({group}), features, known, annotated=annotated)
 
 
 def check(result, code=0):

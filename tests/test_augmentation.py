@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 
 from scoreorsong import augmentation
 from scoreorsong.audio import RATE_HZ
+from scoreorsong.augmentation import CHECKS, COPIES, ENDS, checks
 
 KEEPING = ("equalise", "limit_band", "reverberate", "saturate", "code_mp3")
 ALL = (*KEEPING, "excerpt", "vary")
@@ -139,3 +141,98 @@ def test_vary_takes_some_steps_and_leaves_others(voice):
     samples = voice(1.0)
     same = sum(np.array_equal(augmentation.vary(samples, seeded(seed)), samples) for seed in range(60))
     assert 1 <= same <= 20
+
+
+# ---- checks
+
+
+def read_back(samples, name):
+    return dict(checks(samples))[name]
+
+
+def share_over(samples, hz):
+    power = np.abs(np.fft.rfft(samples)) ** 2
+    return power[np.fft.rfftfreq(len(samples), 1 / RATE_HZ) > hz].sum() / power.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "subtype", "rate_hz", "channels"),
+    [
+        ("at -20 dB", "WAV", "PCM_16", RATE_HZ, 1),
+        ("as MP3 64 kbit/s", "MP3", "MPEG_LAYER_III", RATE_HZ, 1),
+        ("in stereo", "WAV", "FLOAT", RATE_HZ, 2),
+        ("from 16 kHz", "WAV", "FLOAT", 16_000, 1),
+        ("first 20 s", "WAV", "FLOAT", RATE_HZ, 1),
+        ("last 20 s", "WAV", "FLOAT", RATE_HZ, 1),
+    ],
+)
+def test_a_check_is_the_file_that_its_name_says(voice, name, container, subtype, rate_hz, channels):
+    file = CHECKS[name](voice(41.0))
+    file.seek(0)
+    info = soundfile.info(file)
+    assert (info.format, info.subtype, info.samplerate, info.channels) == (
+        container, subtype, rate_hz, channels
+    )  # fmt: skip
+    assert info.duration == pytest.approx(20 if name in ENDS else 41, abs=0.01)
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.0])
+def test_the_mp3_has_64_kbit_per_second_whatever_sounds(voice, noise, silence, gain):
+    for samples in (voice(30.0), noise(30.0), silence(30.0)):
+        size = augmentation.constant_mp3(gain * samples).getbuffer().nbytes
+        assert size * 8 / 30 == pytest.approx(64_000, rel=0.01)
+
+
+def test_at_minus_20_db_there_is_a_tenth_in_steps_of_16_bits(voice):
+    samples = voice(5.0)
+    quiet = read_back(samples, "at -20 dB")
+    np.testing.assert_allclose(quiet, 0.1 * samples, atol=2**-15)
+    assert np.abs(quiet - 0.1 * samples).max() > 2**-18
+    assert level_db(quiet) == pytest.approx(level_db(samples) - 20, abs=0.01)
+
+
+def test_stereo_is_mixed_down_again(voice):
+    samples = 5 * voice(5.0)
+    assert np.abs(samples).max() > 1.5  # decoded clips do peak over full scale
+    file = augmentation.stereo_wav(samples)
+    file.seek(0)
+    left, right = soundfile.read(file)[0].T
+    assert level_db(left) > level_db(right) + 6
+    np.testing.assert_allclose(read_back(samples, "in stereo"), (left + right) / 2, atol=1e-6)
+    np.testing.assert_allclose((left + right) / 2, 0.55 * samples, atol=1e-6)
+
+
+def test_from_16_khz_all_is_there_but_the_highs(noise):
+    samples = noise(4.0)
+    low = read_back(samples, "from 16 kHz")
+    assert len(low) == len(samples)
+    assert share_over(samples, 8100) > 0.2
+    assert share_over(low, 8100) < 1e-4
+    before, after = (np.fft.rfft(s)[: 4 * 7000] for s in (samples, low))
+    np.testing.assert_allclose(np.abs(after), np.abs(before), atol=0.02 * np.abs(before).max())
+
+
+def test_the_mp3_sounds_like_the_clip(voice):
+    samples = voice(5.0)
+    coded = read_back(samples, "as MP3 64 kbit/s")
+    assert coded.shape == samples.shape
+    assert 0 < np.square(coded - samples).mean() < 0.01 * np.square(samples).mean()
+
+
+def test_the_ends_are_the_clips_and_do_not_overlap(noise):
+    samples = noise(40.0)
+    first, last = (read_back(samples, name) for name in ("first 20 s", "last 20 s"))
+    np.testing.assert_array_equal(np.concatenate([first, last]), samples)
+    assert [name for name, _ in checks(samples)] == [*COPIES, *ENDS]
+    assert [name for name, _ in checks(samples[1:])] == list(COPIES)
+
+
+def test_checks_are_the_same_again_and_finite_for_any_clip(voice, clicks, noise, silence):
+    for samples in (voice(9.0), clicks(9.0), 100 * noise(2.0), silence(9.0), voice(0.06)):
+        kept = samples.copy()
+        for (name, one), (_, again) in zip(checks(samples), checks(samples), strict=True):
+            np.testing.assert_array_equal(one, again)
+            assert one.dtype == np.float32
+            assert one.shape == samples.shape, name
+            assert np.isfinite(one).all()
+        np.testing.assert_array_equal(samples, kept)

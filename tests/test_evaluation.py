@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +12,15 @@ from helpers import TAGS, bare_take, small_takes
 from scipy.special import logit as logit_of
 
 from scoreorsong import evaluation
+from scoreorsong.augmentation import COPIES
 from scoreorsong.evaluation import Verdict, cross_validate, figures, worst
 from scoreorsong.fitting import fold_of_groups
 from scoreorsong.model import MUSIC, SPEECH, VOICE
 
 
-def verdict(truth, probability, group, *, voice_only=0.0, label=None, confident=True, **take):
+def verdict(
+    truth, probability, group, *, voice_only=0.0, label=None, confident=True, logits=None, sung=None, **take
+):
     """What a model says of a clip of which only the labels matter."""
     said = label or ("song" if probability > 0.5 else "score")
     fractions = {MUSIC: 1.0, SPEECH: 0.0, VOICE: 0.5}
@@ -27,7 +31,26 @@ def verdict(truth, probability, group, *, voice_only=0.0, label=None, confident=
         fractions,
         said,
         confident,
-        np.zeros(16),
+        np.zeros(16) if logits is None else logits,
+        np.zeros(16, bool) if sung is None else sung,
+    )
+
+
+def heard(truth, group, known, said, *, silent="", logits=(), **take):
+    """Of every segment what is true and what is said: 0, 1, or ? where nobody knows; one letter each.
+
+    To fill the clip there follow segments of which nothing is known, all called sung.
+    """
+    values = {"0": 0.0, "1": 1.0, "?": np.nan}
+    return verdict(
+        truth,
+        0.5,
+        group,
+        voice=np.array([values[k] for k in known.ljust(16, "?")]),
+        sung=np.array([s == "1" for s in said.ljust(16, "1")]),
+        silent=np.array([s == "1" for s in silent.ljust(16, "0")]),
+        logits=np.array([*logits, *[9.0] * (16 - len(logits))]),
+        **take,
     )
 
 
@@ -122,6 +145,170 @@ def test_confidence():
     assert got["accuracy"].value == pytest.approx(5 / 8)
 
 
+def test_the_surest_are_those_whose_logits_are_farthest_from_0():
+    """Ten clips, of which the two least sure are wrong, in whatever order they stand."""
+    run = [
+        verdict(*(("score", 1 - p) if i % 2 else ("song", p)), f"g{i}", confident=i < 5)
+        for i, p in enumerate([0.99, 0.98, 0.97, 0.45, 0.95, 0.94, 0.93, 0.92, 0.91, 0.4])
+    ]
+    got = named([run])
+    assert got["accuracy"].value == pytest.approx(0.8)
+    assert got["accuracy on the surest 80 %"].value == pytest.approx(1.0)
+    assert got["accuracy on the surest 80 %"].clips == 8
+    assert got["accuracy where confident"].value == pytest.approx(0.8)
+    turned = [replace(v, logit=-v.logit) for v in run]
+    assert named([turned])["accuracy on the surest 80 %"].value == 0.0
+
+
+def test_neither_songs_by_models_nor_variants_are_among_the_surest():
+    run = run_of({"score": [0.4] * 5, "song": [0.6] * 5})
+    run += run_of({"song": [0.01] * 20}, part="song-vocal-ai")
+    run += run_of({"score": [0.99] * 5}, variant="varied 0")
+    figure = named([run])["accuracy on the surest 80 %"]
+    assert (figure.value, figure.clips) == (1.0, 8)
+
+
+# ---- labels that should stay
+
+
+def checked(copy, labels, *, then=None):
+    """By clip, the label of the original and that of the copy."""
+    return [
+        verdict("song", 0.9, f"g{i}", label=label, variant=variant)
+        for i, pair in enumerate(labels)
+        for variant, label in zip((then or "original", copy), pair, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("copy", COPIES)
+def test_a_label_is_unchanged_where_the_original_has_it_too(copy):
+    """Right or wrong: of four clips the first two keep their labels."""
+    pairs = [("song", "song"), ("score", "score"), ("song", "score"), ("song", "no_music")]
+    got = named([checked(copy, pairs)])
+    figure = got.pop(f"label unchanged {copy}")
+    assert (figure.value, figure.clips, figure.groups) == (0.5, 4, 4)
+    assert figure.baseline is None
+    assert figure.low < 0.5 < figure.high
+    assert not any(name.startswith("label unchanged") for name in got)
+
+
+def test_the_last_20_s_are_compared_with_the_first_not_with_the_clip():
+    pairs = [("song", "song"), ("song", "song"), ("score", "score"), ("song", "score")]
+    run = checked("last 20 s", pairs, then="first 20 s")
+    run += [verdict("song", 0.9, f"g{i}", label="score") for i in range(4)]
+    got = named([run])
+    assert got["label unchanged, first against last 20 s"].value == 0.75
+    assert got["label unchanged, first against last 20 s"].clips == 4
+
+
+def test_labels_are_compared_within_a_run():
+    """All called song at one seed, and all score at the other: nothing changed in either."""
+    runs = [checked("in stereo", [(label, label)] * 4) for label in ("song", "score")]
+    assert named(runs)["label unchanged in stereo"].value == 1.0
+
+
+def test_copies_count_nowhere_else():
+    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4})
+    for copy in COPIES:
+        run += run_of({"score": [0.9] * 4, "song": [0.1] * 4}, variant=copy, confident=False)
+    got = named([run])
+    assert [got.pop(f"label unchanged {copy}").value for copy in COPIES] == [0.0] * len(COPIES)
+    assert {got[name].value for name in got if "accuracy" in name or "called right" in name} == {1.0}
+    assert all(figure.clips <= 8 for figure in got.values())
+
+
+# ---- where someone sings
+
+
+F1, VOICE_AUC = "voice frames, F1", "voice frames, ROC-AUC"
+FALSE_ALARMS = "voice frames, false alarms on score-core"
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "f1"),
+    [
+        ("11110000", "11110000", 1.0),
+        ("11110000", "00001111", 0.0),
+        ("11110000", "11111111", 2 * 4 / (2 * 4 + 4)),
+        ("11110000", "10000000", 2 * 1 / (2 * 1 + 3)),
+        ("11110000", "11001000", 2 * 2 / (2 * 2 + 1 + 2)),
+        ("11??0000", "10110100", 2 * 1 / (2 * 1 + 1 + 1)),
+    ],
+)
+def test_f1_of_one_song(known, said, f1):
+    figure = named([[heard("song", "a", known, said, annotated=True)]])[F1]
+    assert figure.value == pytest.approx(f1)
+    assert (figure.baseline, figure.clips, figure.groups) == (None, 1, 1)
+
+
+def test_silence_is_not_asked_about():
+    run = [heard("song", "a", "11110000", "11000011", silent="00110011", annotated=True)]
+    assert named([run])[F1].value == 1.0
+
+
+def test_f1_is_over_all_segments_of_all_songs():
+    """Three right, one missed, two false alarms; the mean of the songs' own would be another."""
+    run = [
+        heard("song", "a", "1110", "1110", annotated=True),
+        heard("song", "b", "100", "011", annotated=True),
+    ]
+    assert named([run])[F1].value == pytest.approx(6 / (6 + 2 + 1))
+
+
+def test_only_annotated_originals_of_songs_are_asked():
+    run = [heard("song", "a", "1100", "1100", logits=(1, 1, -1, -1), annotated=True)]
+    run += [heard("song", "b", "1100", "0011"), heard("score", "c", "1100", "0011", annotated=True)]
+    run += [heard("song", "a", "1100", "0011", variant="speech 0")]
+    got = named([run])
+    assert got[F1].value == got[VOICE_AUC].value == 1.0
+    assert got[F1].clips == got[VOICE_AUC].clips == 1
+
+
+@pytest.mark.parametrize(
+    ("logits", "auc"),
+    [((2.0, 1.0, -1.0, -2.0), 1.0), ((-2.0, -1.0, 1.0, 2.0), 0.0), ((2.0, -1.0, 1.0, -2.0), 0.75)],
+)
+def test_the_voices_auc_is_of_its_logits_over_segments(logits, auc):
+    """Whatever is called sung."""
+    between = np.column_stack([logits, (9, -9, 9, -9)]).ravel()
+    run = [heard("song", g, "1?1?0?0?", "00000000", logits=between, annotated=True) for g in "ab"]
+    got = named([run])
+    assert got[VOICE_AUC].value == pytest.approx(auc)
+    assert got[F1].value == 0.0
+
+
+def test_false_alarms_are_those_where_nobody_sings():
+    core = {"part": "score-core", "vocals": "no"}
+    run = [heard("score", "a", "0" * 16, "1000" * 4, **core)]
+    run += [heard("score", "b", "0" * 16, "1100" * 4, silent="1110" * 4, **core)]
+    run += [heard("score", "c", "0" * 16, "1" * 16, part="score-core", vocals="unknown")]
+    run += [heard("score", "d", "0" * 16, "1" * 16, part="score-choir", vocals="no")]
+    run += [heard("score", "a", "0" * 16, "1" * 16, variant="varied 0", **core)]
+    figure = named([run])[FALSE_ALARMS]
+    assert figure.value == pytest.approx(4 / 20)  # 4 of 16, and none of the 4 of b that sound
+    assert (figure.baseline, figure.clips) == (None, 2)
+
+
+def test_the_interval_of_voice_frames_is_over_groups():
+    """A song that is heard and one that is not: a draw has the one, the other or both."""
+    run = [
+        heard("song", "a", "1100", "1100", logits=(1, 1, -1, -1), annotated=True),
+        heard("song", "b", "1100", "0011", logits=(-1, -1, 1, 1), annotated=True),
+    ]
+    together = [replace(v, take=replace(v.take, example=run[0].take.example)) for v in run]
+    for name in (F1, VOICE_AUC):
+        apart, one = named([run])[name], named([together])[name]
+        assert (apart.low, apart.value, apart.high) == (0.0, 0.5, 1.0)
+        assert (one.low, one.value, one.high) == (0.5, 0.5, 0.5)
+
+
+def test_where_no_voice_is_known_there_is_no_figure_of_it():
+    got = named([[*run_of({"score": [0.1] * 4, "song": [0.9] * 4}, part="score-core", vocals="no")]])
+    assert not any(name.startswith("voice frames") for name in got)
+    got = named([[heard("song", "a", "0000", "0000", annotated=True)]])
+    assert not any(name.startswith("voice frames") for name in got)
+
+
 # ---- which clips a figure is about
 
 
@@ -157,6 +344,14 @@ def test_variants_count_only_where_named():
     assert not any(name.startswith("song-vocal under dialogue") for name in got)
 
 
+@pytest.mark.parametrize("part", ["score-core", "song-vocal", "song-instrumental"])
+def test_dialogue_is_asked_of_every_slice_that_has_it(part):
+    truth = part.partition("-")[0]
+    run = run_of({truth: [0.9] * 3 + [0.1]}, part=part, variant="speech 0")
+    figure = named([run])[f"{part} under dialogue 0 to 10 dB louder, called right"]
+    assert figure.value == pytest.approx(0.75 if truth == "song" else 0.25)
+
+
 def test_what_is_no_music():
     run = [*run_of({"score": [0.1] * 4, "song": [0.9] * 3}), verdict("song", 0.9, "lost", label="no_music")]
     run += [verdict("no_music", 0.9, f"n{i}", label="no_music" if i else "song") for i in range(5)]
@@ -184,7 +379,8 @@ def random_run(n_groups, clips_each, seed=0):
 def test_an_interval_holds_its_value():
     for figure in figures([random_run(40, 3)], resamples=200):
         assert figure.low <= figure.value <= figure.high
-        assert figure.groups == (20 if "called right" in figure.name else 40)
+        groups = {"score called right": 20, "song called right": 20, "accuracy on the surest 80 %": 32}
+        assert figure.groups == groups.get(figure.name, 40)
 
 
 def test_clips_of_a_group_do_not_make_the_interval_narrower():
@@ -277,11 +473,21 @@ def runs():
 
 
 def test_every_clip_is_judged_once_per_seed(runs):
-    originals = {id(t) for t in small_takes()[0] if t.variant == "original"}
+    own = {id(t) for t in small_takes()[0] if t.variant == "original" or t.checking}
     for run in runs:
         judged = [id(v.take) for v in run]
         assert len(judged) == len(set(judged))
-        assert originals <= set(judged)
+        assert own <= set(judged)
+
+
+def test_what_is_sung_is_what_the_fractions_count(runs):
+    for verdict in runs[0]:
+        assert verdict.sung.dtype == bool
+        assert not verdict.sung[verdict.take.features.silent].any()
+        assert not verdict.sung[verdict.voice <= 0].any()
+        shares = verdict.fractions[VOICE] * verdict.fractions[MUSIC]
+        assert verdict.sung.mean() == pytest.approx(shares)
+    assert any(v.sung.any() for v in runs[0])
 
 
 def test_no_model_judges_groups_that_it_met(monkeypatch):
@@ -318,4 +524,8 @@ def test_what_is_easy_is_told_apart(runs):
     got = named(runs)
     assert got[f"{EVERYTHING}, ROC-AUC"].value > 0.9
     assert got["no_music recognised"].value > 0.5
+    assert min(got[f"label unchanged {copy}"].value for copy in COPIES) > 0.5
+    assert got["label unchanged in stereo"].clips == 16
+    assert got[F1].clips == got[VOICE_AUC].clips == 1
+    assert got[FALSE_ALARMS].value < 0.5
     assert len(TAGS) == 50

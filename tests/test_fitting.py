@@ -12,9 +12,18 @@ from scipy.special import expit
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from scoreorsong import fitting
+from scoreorsong import fitting, training
+from scoreorsong.augmentation import CHECKS, COPIES
 from scoreorsong.dataset import Example, read_companions, read_labels
-from scoreorsong.fitting import balanced_weights, fit, fit_decision, fit_ear, fold_of_groups, without
+from scoreorsong.fitting import (
+    balanced_weights,
+    fit,
+    fit_decision,
+    fit_ear,
+    fold_of_groups,
+    learnable,
+    without,
+)
 from scoreorsong.model import (
     MUSIC,
     SPEECH,
@@ -88,6 +97,35 @@ def test_slices_are_spread_evenly():
     fold_of = fold_of_groups(takes, 5, 0)
     counts = Counter((t.slice, fold_of[t.group]) for t in takes)
     assert set(counts.values()) == {2}
+
+
+# ---- what is for checking
+
+
+def spoilt(take):
+    """The take with everything about it turned round, were anyone to learn from it."""
+    features = replace(take.features, clip=-take.features.clip, segments=-take.features.segments)
+    known = {question: 1 - values for question, values in take.known.items()}
+    other = replace(take.example, label={"score": "song", "song": "score"}[take.label])
+    return replace(take, example=other, features=features, known=known)
+
+
+def test_all_may_be_learnt_from_but_what_is_for_checking(takes):
+    kept = learnable(takes)
+    assert Counter(t.variant in CHECKS for t in takes) == {False: len(kept), True: 16 * len(COPIES)}
+    assert [id(t) for t in kept] == [id(t) for t in takes if t.variant not in CHECKS]
+
+
+@pytest.mark.parametrize("change", ["left out", "spoilt"])
+def test_takes_for_checking_teach_nothing(takes, model, tmp_path, change):
+    """Neither the ear, the decision, the calibration, the threshold nor the baseline knows of them."""
+    others = learnable(takes)
+    if change == "spoilt":
+        others = [spoilt(t) if t.checking else t for t in takes]
+    ids = [m.save(tmp_path / "it.model") for m in (model, fit(others, TAGS)[0])]
+    assert ids[0] == ids[1]
+    baselines = [fit(these, (), ear=model.ear)[1] for these in (takes, others)]
+    np.testing.assert_array_equal(baselines[0].coef_, baselines[1].coef_)
 
 
 # ---- weights
@@ -282,7 +320,12 @@ def test_the_smallest_corpus_that_is_accepted_can_be_trained_on(tmp_path):
     labels = write_corpus(tmp_path, groups=3, clips=1, voices=3)
     labels.write_text(labels.read_text().replace("score-core", "score-choir", 1))
     examples, companions = read_labels(labels), read_companions(labels)
-    model = train_on_takes(make_takes(examples, companions), companions.tags, seeds=(0,))
+    takes = make_takes(examples, companions)
+    model = train_on_takes(takes, companions.tags, seeds=(0,))
     assert model.card["clips_by_slice"] == {"score-choir": 1, "score-core": 2, "song-vocal": 3}
-    assert {figure["name"] for figure in model.card["figures"]} >= {"accuracy", "no_music recognised"}
+    names = {figure["name"] for figure in model.card["figures"]}
+    assert names >= {"accuracy", "no_music recognised", *(f"label unchanged {copy}" for copy in COPIES)}
+    assert any(t.checking for t in takes)
+    assert model.card["takes"] == len(learnable(takes))
+    assert model.card["training_table_sha256"] == training._table_hash(learnable(takes))
     model.save(tmp_path / "small.model")

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import TAGS, small_takes, speech, write_corpus, write_csv, write_wav
+from helpers import TAGS, bare_take, score, small_takes, speech, write_corpus, write_csv, write_wav
 
 from scoreorsong import takes as takes_module
+from scoreorsong.augmentation import CHECKS, COPIES, ENDS
 from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_S
@@ -60,13 +61,14 @@ def test_every_clip_and_voice_has_its_variants(takes):
         "noise 0": CLIPS,
         "noise": SPEECHES,
         "over music": SINGERS * SINGING_MIXES,
+        **dict.fromkeys(COPIES, CLIPS),
     }
 
 
 def test_without_companions_there_are_clips_and_their_variants(corpus):
     takes = make_takes(corpus[0], None)
     assert Counter(t.variant for t in takes) == dict.fromkeys(
-        ["original", "varied 0", "varied 1", "varied 2"], 6
+        ["original", "varied 0", "varied 1", "varied 2", *COPIES], 6
     )
     assert all(t.groups == {t.group} for t in takes)
 
@@ -78,6 +80,57 @@ def test_labels_slices_and_groups_are_the_clips(takes):
     assert {t.slice for t in takes} == {"score-core", "song-vocal", "speech", "singing", "noise"}
     assert all(t.group in t.groups for t in takes)
     assert all(t.weight == 1.0 for t in takes)
+
+
+# ---- which are for checking
+
+
+def checked(examples):
+    return sorted(takes_module._checked(examples))
+
+
+def test_takes_for_checking_are_the_copies_of_clips(takes):
+    for take in takes:
+        assert take.checking == (take.variant in CHECKS)
+    copies = [t for t in takes if t.checking]
+    assert {t.label for t in copies} == {"score", "song"}
+    for take in copies:
+        assert take.groups == {take.group}
+        (original,) = of(takes, "original", take.features.source)
+        assert take.example == original.example
+        assert take.features.duration_s == pytest.approx(original.features.duration_s, abs=0.01)
+        assert take.features.clip.tobytes() != original.features.clip.tobytes()
+
+
+@pytest.mark.parametrize(("seconds", "ends"), [(39.9, []), (40.0, list(ENDS))])
+def test_only_a_clip_of_40_s_has_two_ends_to_compare(corpus, tmp_path, seconds, ends):
+    path = write_wav(tmp_path / "long.wav", score(0, seconds))
+    made = [t for t in make_takes([replace(corpus[0][0], path=path)], None) if t.variant in ENDS]
+    assert [t.variant for t in made] == ends
+    for take in made:
+        assert take.features.duration_s == pytest.approx(20.0, abs=0.05)
+
+
+@pytest.mark.parametrize("n", [0, 1, 150, 200])
+def test_few_clips_are_all_checked(n):
+    assert checked([bare_take("score", str(i)).example for i in range(n)]) == list(range(n))
+
+
+@pytest.mark.parametrize("n", [201, 399, 565, 1000])
+def test_of_many_clips_200_are_checked_evenly_spaced(n):
+    positions = checked([bare_take("song", str(i)).example for i in range(n)])
+    assert len(positions) == 200
+    assert positions[0] == 0
+    steps = set(np.diff([*positions, n]))
+    assert steps <= {n // 200, n // 200 + 1}
+
+
+def test_neither_what_is_no_music_nor_what_models_made_is_checked(corpus):
+    parts = [("no_music", ""), ("song", "song-vocal-ai"), ("song", "song-vocal"), ("score", "score-core")] * 3
+    examples = [bare_take(label, str(i), part=part).example for i, (label, part) in enumerate(parts)]
+    assert checked(examples) == [2, 3, 6, 7, 10, 11]
+    real = [replace(corpus[0][0], label="no_music"), replace(corpus[0][-1], slice="song-vocal-ai")]
+    assert not any(t.checking for t in make_takes(real, None))
 
 
 # ---- whom they were made from
@@ -161,6 +214,19 @@ def test_the_annotation_says_where_a_song_is_sung(takes):
         middles = (np.arange(len(take.features.segments)) + 0.5) * SEGMENT_S
         np.testing.assert_array_equal(take.known["voice"][middles < 2.5], 1)
         np.testing.assert_array_equal(take.known["voice"][middles > 3.5], 0)
+
+
+def test_annotated_are_only_originals_that_an_annotation_speaks_of(takes):
+    assert [(t.variant, t.example.path.stem) for t in takes if t.annotated] == [("original", "song-0-0")]
+
+
+@pytest.mark.parametrize("vocals", ["no", "unknown"])
+def test_an_annotation_that_nobody_reads_does_not_count(corpus, vocals):
+    examples, companions = corpus
+    (sung,) = [e for e in examples if e.path.stem in companions.activity]
+    for example, annotated in ((sung, True), (replace(sung, vocals=vocals), False)):
+        takes = make_takes([example], replace(companions, voices=()))
+        assert [t.variant for t in takes if t.annotated] == ["original"] * annotated
 
 
 def test_else_the_teacher_says_it_where_it_is_sure(takes):

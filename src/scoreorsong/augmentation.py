@@ -1,23 +1,33 @@
-"""Audio → the same audio as it might have reached us: training variants.
+"""Audio → the same audio as it might have reached us: variants to train on, and checks.
 
-Conventions: mono float32 at `RATE_HZ` in, the same out; every function is told
-its random generator, so that a seed gives the same variant. Nothing here is
-used for prediction.
+Conventions: mono float32 at `RATE_HZ` in, the same out; whatever varies is told
+its random generator, so that a seed gives the same variant. The checks leave
+nothing to chance: files written in memory, that our own reader reads back. They
+are for evaluation only. Nothing here is used for prediction.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import numpy as np
 import scipy.fft
 import scipy.signal
 import soundfile
+import soxr
 
-from .audio import RATE_HZ, Samples
+from .audio import RATE_HZ, Samples, read_audio
 
 Random = np.random.Generator
+Writer = Callable[[Samples], io.BytesIO]
+
+MP3_KBITS: Final = 64
+MP3_KBITS_RANGE: Final = (8, 160)  # what MPEG-2 Layer III, the MP3 of rates up to 24 kHz, allows
+LEFT_RIGHT: Final = (0.8, 0.3)  # gains
+LOW_RATE_HZ: Final = 16_000
+END: Final = 20 * RATE_HZ  # samples
 
 
 def vary(samples: Samples, random: Random) -> Samples:
@@ -114,3 +124,62 @@ def _filtered(samples: Samples, gain_db: Callable[[np.ndarray], np.ndarray]) -> 
     gains = 10 ** (gain_db(scipy.fft.rfftfreq(n_fft, 1 / RATE_HZ)) / 20)
     spectrum = scipy.fft.rfft(samples, n_fft) * gains.astype(np.float32)
     return scipy.fft.irfft(spectrum, n_fft)[: len(samples)].astype(np.float32)
+
+
+def checks(samples: Samples) -> Iterator[tuple[str, Samples]]:
+    """By name, what our reader makes of every file in `CHECKS`; the two ends only where they do not overlap."""
+    for name, write in CHECKS.items():
+        if name not in ENDS or len(samples) >= 2 * END:
+            yield name, read_audio(write(samples))
+
+
+def quiet_wav(samples: Samples) -> io.BytesIO:
+    """20 dB down, in 16 bits."""
+    return _wav(samples * 0.1, subtype="PCM_16")
+
+
+def constant_mp3(samples: Samples) -> io.BytesIO:
+    """`MP3_KBITS` kbit/s throughout; libsndfile's level runs from the most bits, 0, to the fewest, 1."""
+    file = io.BytesIO()
+    fewest, most = MP3_KBITS_RANGE
+    level = (most - MP3_KBITS) / (most - fewest)
+    soundfile.write(file, samples, RATE_HZ, format="MP3", bitrate_mode="CONSTANT", compression_level=level)
+    return file
+
+
+def stereo_wav(samples: Samples) -> io.BytesIO:
+    """Two channels, the left one louder."""
+    return _wav(np.outer(samples, np.array(LEFT_RIGHT, np.float32)))
+
+
+def low_rate_wav(samples: Samples) -> io.BytesIO:
+    """At 16 kHz, with nothing left above 8 kHz."""
+    return _wav(soxr.resample(samples, RATE_HZ, LOW_RATE_HZ), rate_hz=LOW_RATE_HZ)
+
+
+def first_wav(samples: Samples) -> io.BytesIO:
+    """The first 20 s."""
+    return _wav(samples[:END])
+
+
+def last_wav(samples: Samples) -> io.BytesIO:
+    """The last 20 s."""
+    return _wav(samples[-END:])
+
+
+def _wav(samples: Samples, *, rate_hz: int = RATE_HZ, subtype: str = "FLOAT") -> io.BytesIO:
+    """A WAV; in floats by default, since a decoded clip may peak over full scale, where integers clip."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate_hz, format="WAV", subtype=subtype)
+    return file
+
+
+COPIES: Final[Mapping[str, Writer]] = {
+    "at -20 dB": quiet_wav,
+    "as MP3 64 kbit/s": constant_mp3,
+    "in stereo": stereo_wav,
+    "from 16 kHz": low_rate_wav,
+}
+FIRST, LAST = "first 20 s", "last 20 s"
+ENDS: Final[Mapping[str, Writer]] = {FIRST: first_wav, LAST: last_wav}
+CHECKS: Final = {**COPIES, **ENDS}

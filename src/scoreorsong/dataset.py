@@ -42,6 +42,7 @@ AUDIO_ENDINGS: Final = frozenset(
     ]
 )
 KINDS: Final = ("speech", "singing", "noise")
+MADE_BY_MODELS: Final = "song-vocal-ai"  # the slice of the songs that no person made
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
 

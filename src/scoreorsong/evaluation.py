@@ -21,14 +21,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from .dataset import Example
+from .augmentation import COPIES, FIRST, LAST
+from .dataset import MADE_BY_MODELS, Example, Voice
 from .fitting import fit, fold_of_groups, without
-from .model import VOICE, VOICE_SUMMARY, Ear, Matrix, Model, decision_row, listen
+from .model import VOICE, VOICE_SUMMARY, Ear, Matrix, Model, decision_row, listen, sung_segments
 from .takes import Take
 
 N_FOLDS: Final = 5
-MADE_BY_MODELS: Final = "song-vocal-ai"
 ECE_BINS: Final = 10
+SUREST: Final = 0.8  # share of the clips
 
 # Name of the comparison, slices of songs, slices of scores.
 COMPARISONS: Final = (
@@ -45,7 +46,11 @@ Metric = Callable[[Table, Matrix, str], float]  # of the rows, their weights, an
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a model that never met a take's groups says of it; `sung` is the voice logit per segment."""
+    """What a model that never met a take's groups says of it.
+
+    Of every segment it says the logit of a `voice`, and whether that is `sung`:
+    what sounds, is music and has a voice.
+    """
 
     take: Take
     logit: float
@@ -53,7 +58,8 @@ class Verdict:
     fractions: dict[str, float]
     label: str
     confident: bool
-    sung: Matrix
+    voice: Matrix
+    sung: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,9 @@ def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression) -> 
         logit = float(model.decision(row)[0])
         label, confident = model.call(float(expit(logit)), fractions)
         voice_only = float(baseline.decision_function(row[:, -len(VOICE_SUMMARY) :])[0])
-        sung = heard[:, model.ear.heads.index(VOICE)]
-        verdicts.append(Verdict(take, logit, voice_only, fractions, label, confident, sung))
+        voice = heard[:, model.ear.heads.index(VOICE)]
+        sung = sung_segments(heard, take.features.silent, model.ear.heads)
+        verdicts.append(Verdict(take, logit, voice_only, fractions, label, confident, voice, sung))
     return verdicts
 
 
@@ -140,16 +147,43 @@ def _table(run: Sequence[Verdict]) -> Table:
     """One run as columns, in an order that does not depend on the folds."""
     ordered = sorted(run, key=lambda v: (v.take.group, v.take.features.source, v.take.variant))
     takes = [v.take for v in ordered]
+    hits, false_alarms, misses, segments = np.array([_voice_counts(v) for v in ordered]).T
+    said = {(v.take.example, v.take.variant): v.label for v in ordered}
     return {
         "truth": np.array([t.label for t in takes]),
         "slice": np.array([t.slice for t in takes]),
         "variant": np.array([t.variant for t in takes]),
         "group": np.array([t.group for t in takes]),
+        "vocals": np.array([getattr(t.example, "vocals", "") for t in takes]),
+        "annotated": np.array([t.annotated for t in takes]),
         "logit": np.array([v.logit for v in ordered]),
         "voice_only": np.array([v.voice_only for v in ordered]),
         "label": np.array([v.label for v in ordered]),
         "confident": np.array([v.confident for v in ordered]),
+        "unchanged": np.array([v.take.checking and v.label == said[_reference(v.take)] for v in ordered]),
+        "verdict": np.array(ordered, dtype=object),
+        "hits": hits,
+        "false_alarms": false_alarms,
+        "misses": misses,
+        "segments": segments,
     }
+
+
+def _reference(take: Take) -> tuple[Example | Voice, str]:
+    """Clip and variant of the take whose label one for checking should have."""
+    return take.example, FIRST if take.variant == LAST else "original"
+
+
+def _asked(verdict: Verdict) -> npt.NDArray[np.bool_]:
+    """The segments of which a voice is known to be there or not, but for silence."""
+    return np.isfinite(verdict.take.known[VOICE]) & ~verdict.take.features.silent
+
+
+def _voice_counts(verdict: Verdict) -> list[int]:
+    """Segments rightly and wrongly called sung, missed, and all that are asked about."""
+    asked = _asked(verdict)
+    true, said = verdict.take.known[VOICE][asked] == 1, verdict.sung[asked]
+    return [int(part.sum()) for part in (true & said, ~true & said, true & ~said)] + [len(true)]
 
 
 class Measure(NamedTuple):
@@ -166,16 +200,24 @@ def _rows(
     slices: Collection[str] = (),
     truths: Collection[str] = ("score", "song"),
     variant: str = "original",
-    confident: bool = False,
+    **wanted: Any,
 ) -> Rows:
-    """A choice of rows; without `slices` all but those that no person made."""
+    """A choice of rows where columns are as `wanted`; without `slices` all but those that no person made."""
 
     def choose(t: Table) -> npt.NDArray[np.bool_]:
         of_slices = np.isin(t["slice"], list(slices)) if slices else t["slice"] != MADE_BY_MODELS
         known = np.isin(t["truth"], list(truths)) & (t["variant"] == variant)
-        return np.asarray(of_slices & known & (t["confident"] | (not confident)))
+        others = [t[name] == value for name, value in wanted.items()]
+        return np.logical_and.reduce([of_slices, known, *others])
 
     return choose
+
+
+def _surest(t: Table) -> npt.NDArray[np.bool_]:
+    """Of everything people made, the share `SUREST` with the logits farthest from 0."""
+    everything = np.flatnonzero(_rows()(t))
+    ranked = everything[np.argsort(-np.abs(t["logit"][everything]), kind="stable")]
+    return np.isin(np.arange(len(t["logit"])), ranked[: round(SUREST * len(ranked))])
 
 
 def _measures(table: Table) -> Iterator[Measure]:
@@ -192,16 +234,23 @@ def _measures(table: Table) -> Iterator[Measure]:
     yield Measure("expected calibration error", everything, _calibration_error, False)
     yield Measure("accuracy", everything, _accuracy)
     yield Measure("accuracy where confident", _rows(confident=True), _accuracy)
+    yield Measure("accuracy on the surest 80 %", _surest, _accuracy)
     yield Measure("share of confident calls", everything, _confident, False)
     for part in music_slices:
         yield Measure(f"{part} called right", _rows(slices=(part,)), _accuracy)
     yield Measure("music called no_music", everything, _no_music, False)
     if "no_music" in table["truth"]:
         yield Measure("no_music recognised", _rows(truths=("no_music",)), _no_music, False)
-    for part in ("score-core", "song-vocal"):
+    for part in ("score-core", "song-vocal", "song-instrumental"):
         rows = _rows(slices=(part,), variant="speech 0")
-        if rows(table).any():
-            yield Measure(f"{part} under dialogue 0 to 10 dB louder, called right", rows, _accuracy)
+        yield Measure(f"{part} under dialogue 0 to 10 dB louder, called right", rows, _accuracy)
+    for copy in COPIES:
+        yield Measure(f"label unchanged {copy}", _rows(variant=copy), _unchanged, False)
+    yield Measure("label unchanged, first against last 20 s", _rows(variant=LAST), _unchanged, False)
+    sung, unsung = _rows(truths=("song",), annotated=True), _rows(slices=("score-core",), vocals="no")
+    yield Measure("voice frames, F1", sung, _voice_f1, False)
+    yield Measure("voice frames, ROC-AUC", sung, _voice_auc, False)
+    yield Measure("voice frames, false alarms on score-core", unsung, _voice_false_alarms, False)
 
 
 def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_state: int) -> Figure | None:
@@ -231,10 +280,14 @@ def _figure(measure: Measure, tables: Sequence[Table], resamples: int, random_st
 
 
 def _auc(t: Table, weights: Matrix, column: str) -> float:
+    return _weighted_auc(t["truth"] == "song", t[column], weights)
+
+
+def _weighted_auc(truth: npt.NDArray[np.bool_], values: Matrix, weights: Matrix) -> float:
     kept = weights > 0
-    if len(set(t["truth"][kept])) < 2:  # scikit-learn would warn and give NaN
+    if len(set(truth[kept])) < 2:  # scikit-learn would warn and give NaN
         raise ValueError("ROC-AUC needs both classes")
-    return float(roc_auc_score(t["truth"][kept] == "song", t[column][kept], sample_weight=weights[kept]))
+    return float(roc_auc_score(truth[kept], values[kept], sample_weight=weights[kept]))
 
 
 def _accuracy(t: Table, weights: Matrix, column: str) -> float:
@@ -247,6 +300,26 @@ def _confident(t: Table, weights: Matrix, column: str) -> float:
 
 def _no_music(t: Table, weights: Matrix, column: str) -> float:
     return float(np.average(t["label"] == "no_music", weights=weights))
+
+
+def _unchanged(t: Table, weights: Matrix, column: str) -> float:
+    return float(np.average(t["unchanged"], weights=weights))
+
+
+def _voice_f1(t: Table, weights: Matrix, column: str) -> float:
+    hits, false_alarms, misses = (float(weights @ t[name]) for name in ("hits", "false_alarms", "misses"))
+    return 2 * hits / (2 * hits + false_alarms + misses)
+
+
+def _voice_false_alarms(t: Table, weights: Matrix, column: str) -> float:
+    return float(weights @ t["false_alarms"]) / float(weights @ t["segments"])
+
+
+def _voice_auc(t: Table, weights: Matrix, column: str) -> float:
+    """ROC-AUC of the voice's logit over segments, each with the weight of its clip."""
+    truth = np.concatenate([v.take.known[VOICE][_asked(v)] == 1 for v in t["verdict"]])
+    voice = np.concatenate([v.voice[_asked(v)] for v in t["verdict"]])
+    return _weighted_auc(truth, voice, np.repeat(weights, t["segments"]))
 
 
 def _balanced_accuracy(t: Table, weights: Matrix, column: str) -> float:

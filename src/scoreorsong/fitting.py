@@ -3,7 +3,7 @@
 Conventions: whatever is learnt from a clip is never asked about that clip's own
 groups while training: the ear's summaries that the decision learns from, and the
 logits that the calibration learns from, come from inner folds by group. Every
-random choice follows from `random_state`.
+random choice follows from `random_state`. Takes for checking teach nothing at all.
 """
 
 from __future__ import annotations
@@ -80,6 +80,11 @@ def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) ->
 def without(takes: Sequence[Take], fold_of: dict[str, int], fold: int) -> list[Take]:
     """The takes that have nothing to do with the fold."""
     return [t for t in takes if all(fold_of[g] != fold for g in t.groups)]
+
+
+def learnable(takes: Sequence[Take]) -> list[Take]:
+    """The takes that may be learnt from: all but those for checking."""
+    return [t for t in takes if not t.checking]
 
 
 def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ear:
@@ -168,12 +173,13 @@ def balanced_weights(takes: Sequence[Take]) -> Matrix:
 def fit(
     takes: Sequence[Take], tags: Sequence[str], *, ear: Ear | None = None, random_state: int = 0
 ) -> tuple[Model, LogisticRegression]:
-    """The model of these takes, its card still empty, and the vocals-only baseline.
+    """The model of the learnable takes, its card still empty, and the vocals-only baseline.
 
     With a ready-made `ear`, which never met these takes, only the rest is learnt. The
     baseline is a regression on `VOICE_SUMMARY`: the decision of one who only hears
     whether someone sings.
     """
+    takes = learnable(takes)
     fold_of = fold_of_groups(takes, INNER_FOLDS, random_state)
     music, rows = _inner_hearing(takes, tags, fold_of, ear, random_state)
     ear = ear or fit_ear(takes, tags, random_state)

@@ -265,12 +265,20 @@ def listen(heard: Matrix, silent: npt.NDArray[np.bool_], heads: tuple[str, ...])
     sounding = ~silent
     music = sounding & (heard[:, heads.index(MUSIC)] > 0)
     speech = sounding & (heard[:, heads.index(SPEECH)] > 0)
-    voice = music & (heard[:, heads.index(VOICE)] > 0)
+    voice = sung_segments(heard, silent, heads)
     return {
         MUSIC: float(music.mean()),
         SPEECH: float(speech.mean()),
         VOICE: float(voice.sum() / music.sum()) if music.any() else 0.0,
     }
+
+
+def sung_segments(
+    heard: Matrix, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]
+) -> npt.NDArray[np.bool_]:
+    """Which segments are music with a singing voice, ``(segments,)``."""
+    music, voice = (heard[:, heads.index(head)] > 0 for head in (MUSIC, VOICE))
+    return ~silent & music & voice
 
 
 VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "changes")

@@ -1,9 +1,10 @@
-"""Examples → takes: every clip as it is and in the variants that training needs.
+"""Examples → takes: every clip as it is and in the variants that training and checking need.
 
 A take is one rendering of one clip with its features and, per half second, what
 is known about it: sung or not, music or not, speech or not, the teacher's tags;
 NaN where nobody knows. It names all groups that it was made from (the clip's and
-the mixed-in speaker's), so that a split can keep every one of them apart.
+the mixed-in speaker's), so that a split can keep every one of them apart. Takes
+for checking are judged like the others, but nothing is ever learnt from them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from . import augmentation
 from .audio import RATE_HZ, Samples, read_audio
-from .dataset import TEACHER_WINDOW_S, Companions, Example, Voice
+from .dataset import MADE_BY_MODELS, TEACHER_WINDOW_S, Companions, Example, Voice
 from .features import SEGMENT_S, Features, measure
 from .model import Matrix
 from .spectra import FRAMES_PER_S, analyze
@@ -27,6 +28,7 @@ from .spectra import FRAMES_PER_S, analyze
 N_VARIED: Final = 3
 N_DIALOGUE: Final = 2
 SINGING_MIXES: Final = 6
+MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {
     True: ("vocal", "vocals", "singing", "voice", "male vocal", "female vocal", "male voice", "female voice"),
     False: ("no vocals", "no vocal", "no voice"),
@@ -36,7 +38,15 @@ TEACHER_SURE: Final = (-2.0, 0.8)  # logits under and over which the teacher is 
 
 @dataclass(frozen=True)
 class Take:
-    """One rendering; `known` holds ``(segments,)`` labels per head, `tags` ``(segments, tags)`` or None."""
+    """One rendering of a clip or a voice.
+
+    Attributes
+    ----------
+    known : by head, what is true of each segment, ``(segments,)``; NaN where nobody knows.
+    tags : the teacher's logits, ``(segments, tags)``, or None.
+    annotated : whether `known` says where an original is sung by annotation, not by
+        the teacher or by the labels.
+    """
 
     example: Example | Voice
     variant: str
@@ -44,6 +54,12 @@ class Take:
     features: Features = field(repr=False)
     known: dict[str, Matrix] = field(repr=False)
     tags: Matrix | None = field(repr=False, default=None)
+    annotated: bool = False
+
+    @property
+    def checking(self) -> bool:
+        """Whether it is there to be judged only, never to be learnt from."""
+        return self.variant in augmentation.CHECKS
 
     @property
     def label(self) -> str:
@@ -77,7 +93,10 @@ def jobs(
     examples: Sequence[Example], companions: Companions | None, seed: int
 ) -> list[Callable[[], list[Take]]]:
     """Independent pieces of work that together give all takes."""
-    pieces: list[Callable[[], list[Take]]] = [partial(_clip_takes, e, companions, seed) for e in examples]
+    checked = _checked(examples)
+    pieces: list[Callable[[], list[Take]]] = [
+        partial(_clip_takes, e, companions, seed, i in checked) for i, e in enumerate(examples)
+    ]
     if companions is not None:
         pieces += [partial(_voice_takes, voice, companions, seed) for voice in companions.voices]
         backings = [e for e in examples if e.vocals == "no" and e.label != "no_music"]
@@ -88,7 +107,14 @@ def jobs(
     return pieces
 
 
-def _clip_takes(example: Example, companions: Companions | None, seed: int) -> list[Take]:
+def _checked(examples: Sequence[Example]) -> set[int]:
+    """Positions of the clips to check: of the music that people made, evenly spaced."""
+    music = [i for i, e in enumerate(examples) if e.label != "no_music" and e.slice != MADE_BY_MODELS]
+    count = min(len(music), MOST_CHECKED)
+    return {music[i * len(music) // count] for i in range(count)}
+
+
+def _clip_takes(example: Example, companions: Companions | None, seed: int, checked: bool) -> list[Take]:
     samples = read_audio(example.path, offset_s=example.start_s, max_s=example.duration_s)
     own = frozenset({example.group})
     takes = [_clip_take(example, "original", own, samples, companions)]
@@ -97,6 +123,8 @@ def _clip_takes(example: Example, companions: Companions | None, seed: int) -> l
         takes.append(_clip_take(example, f"varied {i}", own, varied, companions))
     for variant, voice, mixed in _mixes(example, samples, companions, seed):
         takes.append(_clip_take(example, variant, own | {speaker_group(voice)}, mixed, companions))
+    for variant, copy in augmentation.checks(samples) if checked else ():
+        takes.append(_clip_take(example, variant, own, copy, companions))
     return takes
 
 
@@ -133,7 +161,7 @@ def _clip_take(
         "music": np.where(features.silent, np.nan, float(example.label != "no_music")),
         "speech": np.full(n, float(variant.startswith("speech"))),
     }
-    tags = None
+    tags, annotated = None, False
     name = example.path.stem
     aligned = variant in ("original", "speech 0")
     if companions is not None and name in companions.teacher and aligned:
@@ -142,7 +170,8 @@ def _clip_take(
         known["voice"] = np.zeros(n)
     elif companions is not None and aligned and example.vocals in ("sung", "rap"):
         known["voice"] = _known_voice(name, n, companions, tags)
-    return Take(example, variant, groups, features, known, tags if variant == "original" else None)
+        annotated = variant == "original" and name in companions.activity
+    return Take(example, variant, groups, features, known, tags if variant == "original" else None, annotated)
 
 
 def _known_voice(name: str, n: int, companions: Companions, tags: Matrix | None) -> Matrix:

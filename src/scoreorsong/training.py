@@ -25,7 +25,7 @@ import soundfile
 from .dataset import Companions, Example, read_companions, read_labels
 from .evaluation import cross_validate, figures, worst
 from .features import schema
-from .fitting import fit
+from .fitting import fit, learnable
 from .model import Ear, Model
 from .prediction import default_model
 from .takes import Take, jobs
@@ -103,13 +103,13 @@ def train_on_takes(
     seeds: Sequence[int] = (0, 1),
     jobs: int | None = None,
 ) -> Model:
-    """Fit on all takes, and cross-validate for the card."""
+    """Fit on all takes but those for checking, and cross-validate for the card."""
     ear: Ear | None = None if tags else default_model().ear
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
     runs = cross_validate(takes, tags, ear=ear, seeds=seeds, n_jobs=jobs)
     log.info("fitting on all takes")
     model, _ = fit(takes, tags, ear=ear, random_state=random_state)
-    card = _card(takes, random_state, seeds) | {
+    card = _card(learnable(takes), random_state, seeds) | {
         "ear": "learnt from these labels" if tags else f"of model {default_model().model_id}",
         "figures": [figure.to_dict() for figure in figures(runs)],
         "worst": [
