@@ -135,6 +135,15 @@ def test_resampling_in_blocks_leaves_no_seam(tmp_path, noise, rate_hz):
     np.testing.assert_allclose(got[:n], expected[:n], atol=1e-4)
 
 
+@pytest.mark.parametrize("offset_s", [0.0, 1.3, 8.7, 12.9])
+def test_an_mp3_in_blocks_is_the_same_as_in_one_read(tmp_path, clicks, offset_s):
+    """Its frames borrow bits from those before; a decoder that starts among them loses whole clicks."""
+    path = tmp_path / "clicks.mp3"
+    soundfile.write(path, clicks(16.0), RATE_HZ, bitrate_mode="VARIABLE", compression_level=0.6)
+    expected = soundfile.read(path, dtype="float32")[0][round(offset_s * RATE_HZ) :]
+    np.testing.assert_allclose(read_audio(path, offset_s=offset_s), expected, atol=1e-6)
+
+
 def test_blocks_are_about_a_second_long(tmp_path, tone):
     path = write(tmp_path / "long.wav", tone(30.0, rate_hz=8000), rate_hz=8000)
     blocks = list(open_audio(path))

@@ -24,6 +24,7 @@ from .errors import AudioError
 
 RATE_HZ = 22050
 READ_S = 1.0  # a decoder that stumbles loses at most this much of what came before
+RUN_UP_S = 7.0  # an MP3 frame may borrow bits from the 255 frames before it, which is up to 6.1 s
 MIN_S = 0.05
 MIN_RATE_HZ, MAX_RATE_HZ = 2_000, 1_000_000
 MAX_CHANNELS = 64
@@ -231,6 +232,27 @@ def _array_blocks(samples: npt.NDArray[Any], rate: float, offset_s: float, max_s
         yield part[i : i + step], rate
 
 
+class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]
+    """Reads straight on, where soundfile seeks after every read of a file that can seek.
+
+    At a seek an MP3 decoder loses the bits that the next frame borrows from those before,
+    so that every block would begin with a glitch, and libsndfile loses its way in some
+    Opus files that it can read in one go.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+    def skip(self, frames: int) -> None:
+        """Drop frames, by a seek where the format can; an MP3 needs a run-up from there."""
+        run_up = round(RUN_UP_S * self.samplerate) if "MPEG" in self.subtype else 0
+        if frames > run_up and super().seekable():
+            frames -= self.seek(min(frames - run_up, self.frames))
+        while frames > 0:
+            skipped = len(self.read(min(frames, 1 << 16)))
+            frames = frames - skipped if skipped else 0
+
+
 def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None) -> _RawBlocks:
     """libsndfile's blocks; from where it gives up, PyAV's, if that is installed."""
     read_s = 0.0
@@ -239,7 +261,7 @@ def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: 
     # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
     name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
     try:
-        with soundfile.SoundFile(name) as file:
+        with _SoundFile(name) as file:
             for block in _sound_blocks(file, audio, offset_s, max_s):
                 yield block, float(file.samplerate)
                 read_s += len(block) / file.samplerate
@@ -261,15 +283,13 @@ def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: 
         raise AudioError(f"{audio.name}: {_reason(failure)}; {mend}") from failure
 
 
-def _sound_blocks(
-    file: soundfile.SoundFile, audio: Audio, offset_s: float, max_s: float | None
-) -> Iterator[Samples]:
+def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float | None) -> Iterator[Samples]:
     rate_hz = file.samplerate
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise AudioError(f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
     if file.channels > MAX_CHANNELS:
         raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
-    _skip(file, round(offset_s * rate_hz))
+    file.skip(round(offset_s * rate_hz))
     limit = None if max_s is None else round(max_s * rate_hz)
     step, read = int(READ_S * rate_hz), 0
     while limit is None or read < limit:
@@ -280,15 +300,6 @@ def _sound_blocks(
         yield block
     if limit is None or read < limit:
         _warn_if_cut_short(file, audio, read + round(offset_s * rate_hz))
-
-
-def _skip(file: soundfile.SoundFile, frames: int) -> None:
-    if frames and file.seekable():
-        file.seek(min(frames, file.frames))
-        return
-    while frames > 0:
-        skipped = len(file.read(min(frames, 1 << 16)))
-        frames = frames - skipped if skipped else 0
 
 
 def _warn_if_cut_short(file: soundfile.SoundFile, audio: Audio, read: int) -> None:
