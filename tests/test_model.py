@@ -7,26 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import small_model, small_takes
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import Ridge
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from scoreorsong import load_model, storage
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 from scoreorsong.model import (
     MUSIC,
-    OUTLIER,
-    SPEECH,
     VOICE,
-    Kernel,
+    Ear,
     Model,
-    Scaler,
     context,
     decision_row,
     input_names,
-    listen,
+    smoothed_voice,
 )
 
 WIDTH = 12
@@ -52,83 +45,6 @@ def clips():
 def saved(model, tmp_path):
     model.save(tmp_path / "small.model")
     return tmp_path / "small.model"
-
-
-def small_kernel(outputs=1):
-    weights = np.random.default_rng(1).standard_normal((60, outputs))
-    return Kernel(rows_like().astype(np.float32), weights, np.full(outputs, 0.3), 0.05)
-
-
-# ---- the same as scikit-learn
-
-
-def test_a_kernel_is_a_support_vector_machine():
-    rows, asked = rows_like(), rows_like(seed=2)
-    machine = SVC(C=2.0, gamma=0.07).fit(rows, rows[:, 0] * rows[:, 1] > 0)
-    kernel = Kernel(
-        machine.support_vectors_.astype(np.float32), machine.dual_coef_.T, machine.intercept_, 0.07
-    )
-    np.testing.assert_allclose(kernel(asked)[:, 0], machine.decision_function(asked), atol=1e-9)
-
-
-def test_a_kernel_is_nystroem_with_a_ridge():
-    rows, asked = rows_like(), rows_like(seed=2)
-    nystroem = Nystroem(gamma=0.07, n_components=30, random_state=0).fit(rows)
-    ridge = Ridge(1.0).fit(nystroem.transform(rows), rows[:, :3] ** 2)
-    kernel = Kernel(
-        nystroem.components_.astype(np.float32),
-        nystroem.normalization_.T @ ridge.coef_.T,
-        ridge.intercept_,
-        0.07,
-    )
-    np.testing.assert_allclose(kernel(asked), ridge.predict(nystroem.transform(asked)), atol=1e-9)
-
-
-def test_a_scaler_is_the_standard_one_but_for_outliers():
-    rows = 3 + 2 * rows_like()
-    fitted = StandardScaler().fit(rows)
-    scaler = Scaler(fitted.mean_, fitted.scale_)
-    np.testing.assert_allclose(scaler(rows), fitted.transform(rows), atol=1e-12)
-    np.testing.assert_array_equal(scaler(np.full((1, WIDTH), 1e9)), OUTLIER)
-    np.testing.assert_array_equal(scaler(np.full((1, WIDTH), -1e9)), -OUTLIER)
-
-
-# ---- slopes and contributions
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_kernels_gradient_is_its_slope(seed):
-    kernel, row, step = small_kernel(2), rows_like(1, seed=seed)[0], 1e-5
-    slopes = [
-        (kernel((row + d)[None]) - kernel((row - d)[None]))[0, 0] / (2 * step) for d in step * np.eye(WIDTH)
-    ]
-    np.testing.assert_allclose(kernel.gradient(row), slopes, atol=1e-8)
-
-
-def test_contributions_are_slope_times_distance(model, clips):
-    decision, heads = model.decision, model.ear.heads
-    for features in clips[::5]:
-        row = decision_row(features, model.ear(features.segments), heads)
-        contributions = decision.contributions(row)
-        assert contributions.shape == (len(input_names(heads)),)
-        scaled = decision.scaler(row[None])[0]
-        for i in np.flatnonzero(np.abs(scaled) < OUTLIER - 0.1)[::29]:
-            step = np.zeros(len(row))
-            step[i] = 1e-4 * decision.scaler.scale[i]
-            slope = (decision((row + step)[None]) - decision((row - step)[None]))[0] / 2e-4
-            assert contributions[i] == pytest.approx(slope * scaled[i], abs=1e-6)
-
-
-def test_the_usual_clip_has_no_reasons(model):
-    np.testing.assert_array_equal(model.decision.contributions(model.decision.scaler.mean), 0)
-
-
-def test_calibration_stretches_the_logit(model, clips):
-    rows = np.stack([decision_row(f, model.ear(f.segments), model.ear.heads) for f in clips])
-    plain = replace(model.decision, slope=1.0, offset=0.0)
-    stretched = replace(plain, slope=2.0, offset=0.5)
-    np.testing.assert_allclose(stretched(rows), 2 * plain(rows) + 0.5)
-    np.testing.assert_allclose(stretched.contributions(rows[0]), 2 * plain.contributions(rows[0]))
 
 
 # ---- what it hears and says
@@ -162,29 +78,38 @@ def test_context_of_very_few_segments(length):
     assert np.isfinite(rows).all()
 
 
-def test_shares_are_of_the_clip_and_of_the_music():
-    heads = (VOICE, MUSIC, SPEECH)
-    heard = np.array([[1, 1, -1], [-1, 1, -1], [1, -1, 1], [1, 1, 1], [1, 1, 1.0]])
-    silent = np.array([False, False, False, False, True])
-    assert listen(heard, silent, heads) == {MUSIC: 0.6, SPEECH: 0.4, VOICE: pytest.approx(2 / 3)}
-    assert listen(heard, np.ones(5, bool), heads) == {MUSIC: 0, SPEECH: 0, VOICE: 0}
+def test_shares_are_of_the_clip_and_of_the_music(model):
+    ear = Ear(model.ear.scaler, model.ear.kernel, (VOICE, MUSIC))
+    model = replace(model, ear=ear, voice_threshold=0.0)
+    heard = np.array([[2.0, 1]] * 4 + [[-2.0, 1]] * 4 + [[2.0, -1]] * 4 + [[2.0, 1]] * 4)
+    silent = np.arange(16) >= 12
+    assert model.listen(heard, silent) == {MUSIC: 0.5, VOICE: 0.5}
+    assert model.listen(heard, np.ones(16, bool)) == {MUSIC: 0, VOICE: 0}
+    stricter = replace(model, voice_threshold=2.1)
+    assert stricter.listen(heard, silent)[VOICE] == 0
+
+
+def test_one_half_second_alone_is_not_sung():
+    heard = np.array([[-1.0], [-1.0], [1.5], [-1.0], [-1.0]])
+    assert (smoothed_voice(heard, (VOICE,)) < 0).all()
 
 
 def test_calls(model):
     model = replace(model, music_threshold=0.2, band=(0.4, 0.6))
     cases = {
-        (0.9, 1.0, 0.0): ("song", True), (0.1, 1.0, 0.0): ("score", True), (0.55, 1.0, 0.0): ("song", False),
-        (0.45, 1.0, 0.0): ("score", False), (0.9, 0.15, 0.0): ("no_music", False), (0.9, 0.05, 0.0): ("no_music", True),
-        (0.9, 0.0, 1.0): ("no_music", True), (0.9, 1.0, 0.6): ("song", False), (0.9, 0.2, 0.0): ("song", True),
+        (0.9, 1.0): ("song", True), (0.1, 1.0): ("score", True), (0.55, 1.0): ("song", False),
+        (0.45, 1.0): ("score", False), (0.9, 0.15): ("no_music", False), (0.9, 0.05): ("no_music", True),
+        (0.9, 0.0): ("no_music", True), (0.9, 0.2): ("song", True),
     }  # fmt: skip
-    for (probability, music, speech), expected in cases.items():
-        assert model.call(probability, {MUSIC: music, SPEECH: speech, VOICE: 0.0}) == expected
+    for (probability, music), expected in cases.items():
+        assert model.call(probability, music) == expected
 
 
 def test_a_judgement_is_whole(model, clips):
     judgement = model.judge(clips[0])
     assert 0 <= judgement.song_probability <= 1
-    assert set(judgement.fractions) == {VOICE, MUSIC, SPEECH}
+    assert set(judgement.fractions) == {VOICE, MUSIC}
+    assert 0 <= judgement.dialogue <= 1
     assert list(judgement.contributions) == list(judgement.deviations) == list(input_names(model.ear.heads))
     assert np.isfinite([*judgement.contributions.values(), *judgement.deviations.values()]).all()
 

@@ -36,7 +36,9 @@ def archive(members, *, compression=zipfile.ZIP_STORED):
 
 
 def document(content, **header):
-    return json.dumps({"format": storage.FORMAT, "format_version": 1, "content": content, **header})
+    return json.dumps(
+        {"format": storage.FORMAT, "format_version": storage.FORMAT_VERSION, "content": content, **header}
+    )
 
 
 def with_array(data=b"\0" * 16, **described):
@@ -174,13 +176,13 @@ HOSTILE = {
     "a list": (archive({"model.json": "[]"}), "its model.json cannot be read"),
     "deep lists": (archive({"model.json": "[" * 100_000}), "its model.json cannot be read"),
     "deep tables": (
-        archive({"model.json": '{"format": "x", "format_version": 1, "content": ' + '{"a":' * 990 + "1" + "}" * 991}),
+        archive({"model.json": '{"format": "x", "format_version": 2, "content": ' + '{"a":' * 990 + "1" + "}" * 991}),
         "model.json cannot be read|has format 'x'|is damaged",
     ),
-    "no content": (archive({"model.json": '{"format": "score-or-song model", "format_version": 1}'}), "is damaged"),
+    "no content": (archive({"model.json": '{"format": "score-or-song model", "format_version": 2}'}), "is damaged"),
     "content a list": (archive({"model.json": document([1])}), "its content is not a table"),
     "another format": (archive({"model.json": document({}, format="x")}), "has format 'x'.*update"),
-    "a newer version": (archive({"model.json": document({}, format_version=2)}), "version 2; this release reads.*update"),
+    "a newer version": (archive({"model.json": document({}, format_version=3)}), "version 3; this release reads.*update"),
     "compressed": (
         archive({"model.json": document({"a": "b" * 999})}, compression=zipfile.ZIP_DEFLATED), "compressed members"
     ),

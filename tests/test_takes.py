@@ -177,11 +177,10 @@ def test_what_is_no_music_backs_no_singer(corpus):
 def test_what_is_known_has_a_value_per_segment(takes):
     for take in takes:
         n = len(take.features.segments)
-        assert take.known.keys() == {"voice", "music", "speech"}
+        assert take.known.keys() == {"voice", "music"}
         for values in take.known.values():
             assert values.shape == (n,)
             assert set(np.unique(values[np.isfinite(values)])) <= {0.0, 1.0}
-        assert np.isfinite(take.known["speech"]).all()
         assert take.tags is None or take.tags.shape == (n, len(TAGS))
 
 
@@ -191,10 +190,8 @@ def test_clips_are_music_where_they_sound(takes):
         assert np.nanmin(take.known["music"]) == 1
 
 
-def test_only_dialogue_has_speech_and_only_voices_are_no_music(takes):
+def test_speech_and_noise_are_no_music(takes):
     for take in takes:
-        spoken = take.variant.startswith("speech") or take.slice == "speech"
-        assert (take.known["speech"] == spoken).all()
         if take.slice in ("speech", "noise"):
             assert not take.known["music"].any()
             assert not take.known["voice"].any()

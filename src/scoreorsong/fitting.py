@@ -10,46 +10,52 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import expit
-from sklearn.decomposition import PCA
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from .dataset import Example
+from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler
 from .model import (
     MUSIC,
-    SPEECH,
     TAG,
     VOICE,
     VOICE_SUMMARY,
-    Decision,
     Ear,
-    Kernel,
-    Matrix,
     Model,
-    Scaler,
     context,
     decision_row,
-    listen,
+    music_segments,
+    smoothed_voice,
 )
 from .takes import Take
+
+Flags = npt.NDArray[np.bool_]
 
 INNER_FOLDS: Final = 4
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
 EAR_LANDMARKS: Final = 800
 EAR_GAMMA: Final = 0.4  # over the number of inputs, as scikit-learn's "auto" is 1.0
-DECISION_C, KERNEL_C, KERNEL_AXES = 0.003, 2.0, 100
+RANKS: Final = 100  # quantiles by which an input's rank is told
+LINEAR_C, KERNEL_C, GATE_C = 0.003, 2.0, 0.1
+# Share of the songs for which the gate to the expert for dialogue stays shut: a voice that half speaks
+# is still a song's.
+SONGS_LEFT_CLEAR: Final = 0.97
 # Every how many segments of a take the ear learns from; what varies less counts less.
 EAR_STRIDE: Final = {"original": 2, "over music": 2, "speech 0": 6}
 OTHER_STRIDE: Final = 8
-DECISION_VARIANTS: Final = ("original", "varied", "noise")
+CLEAR_VARIANTS: Final = ("original", "varied", "noise")
+DIALOGUE_VARIANTS: Final = ("speech",)
+LOUD_DIALOGUE: Final = "speech 0"
+VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without voices
 UNSURE_SHARE: Final = 0.2  # of the clips, the least certain: they set the uncertain band
 MOST_MUSIC_LOST: Final = 0.003
 THRESHOLDS: Final = tuple(i / 20 for i in range(1, 11))
@@ -95,9 +101,9 @@ def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ea
     gamma = EAR_GAMMA / scaled.shape[1]
     sample = np.random.default_rng(random_state).permutation(len(scaled))[:20000]
     nystroem = Nystroem(gamma=gamma, n_components=min(EAR_LANDMARKS, len(sample)), random_state=random_state)
-    mapped = nystroem.fit(scaled[sample]).transform(scaled)
+    mapped = nystroem.fit(_halved(scaled[sample])).transform(scaled)
     heads = [Ridge(1.0).fit(mapped[tag_rows], tag_values)]
-    for question in (VOICE, MUSIC, SPEECH):
+    for question in (VOICE, MUSIC):
         sure = np.isfinite(known[question])
         regression = LogisticRegression(C=3.0, class_weight="balanced", max_iter=300)
         heads.append(regression.fit(mapped[sure], known[question][sure]))
@@ -105,19 +111,24 @@ def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ea
     bias = np.concatenate([np.atleast_1d(head.intercept_) for head in heads])
     # Nystroem maps with K @ normalization.T; folding that into the weights leaves a plain kernel expansion.
     kernel = Kernel(
-        landmarks=nystroem.components_.astype(np.float32),
+        landmarks=nystroem.components_.astype(np.float16),
         weights=nystroem.normalization_.T @ weights.T,
         bias=bias,
         gamma=gamma,
     )
-    return Ear(scaler, kernel, (*(TAG + tag for tag in tags), VOICE, MUSIC, SPEECH))
+    return Ear(scaler, kernel, (*(TAG + tag for tag in tags), VOICE, MUSIC))
+
+
+def _halved(rows: Matrix) -> Matrix:
+    """Rounded as landmarks are stored: a nearly singular kernel would magnify a later rounding."""
+    return rows.astype(np.float16).astype(np.float64)
 
 
 def _ear_table(takes: Sequence[Take], random_state: int) -> tuple[Matrix, dict[str, Matrix], Matrix, Matrix]:
     """Rows of context, what is known about them, which have tags, and these tags."""
     random = np.random.default_rng(random_state)
     rows, tags = [], []
-    known: dict[str, list[Matrix]] = {question: [] for question in (VOICE, MUSIC, SPEECH)}
+    known: dict[str, list[Matrix]] = {question: [] for question in (VOICE, MUSIC)}
     for take in takes:
         stride = EAR_STRIDE.get(take.variant, OTHER_STRIDE) if isinstance(take.example, Example) else 2
         part = slice(int(random.integers(stride)), None, stride)
@@ -137,36 +148,29 @@ def _fit_scaler(rows: Matrix) -> Scaler:
     return Scaler(fitted.mean_, fitted.scale_)
 
 
-def fit_decision(rows: Matrix, takes: Sequence[Take], random_state: int) -> Decision:
+def fit_expert(scores: Matrix, takes: Sequence[Take]) -> Expert:
     """A logistic regression and a support vector machine side by side, not calibrated yet."""
-    is_song = np.array([t.label == "song" for t in takes]).astype(int)
-    weights = balanced_weights(takes)
-    scaler = _fit_scaler(rows)
-    scaled = scaler(rows)
-    linear = LogisticRegression(C=DECISION_C, max_iter=3000).fit(scaled, is_song, sample_weight=weights)
-    n_axes = min(KERNEL_AXES, *scaled.shape)
-    axes = (
-        PCA(n_axes, svd_solver="full", random_state=random_state).fit(scaled).components_.T.astype(np.float32)
-    )
-    gamma = 1 / scaled.shape[1]
-    machine = SVC(C=KERNEL_C, gamma=gamma).fit(scaled @ axes, is_song, sample_weight=weights)
+    is_song = _is(takes, "song")
+    weights = balanced_weights(takes, is_song)
+    linear = LogisticRegression(C=LINEAR_C, max_iter=3000).fit(scores, is_song, sample_weight=weights)
+    gamma = 1 / scores.shape[1]
+    machine = SVC(C=KERNEL_C, gamma=gamma).fit(_halved(scores), is_song, sample_weight=weights)
     # The machine's margin is about half as steep as the other's logit.
     kernel = Kernel(
-        landmarks=machine.support_vectors_.astype(np.float32),
+        landmarks=machine.support_vectors_.astype(np.float16),
         weights=2 * machine.dual_coef_.T,
         bias=2 * machine.intercept_,
         gamma=gamma,
     )
-    return Decision(scaler, linear.coef_[0], float(linear.intercept_[0]), axes, kernel)
+    return Expert(linear.coef_[0], float(linear.intercept_[0]), kernel)
 
 
-def balanced_weights(takes: Sequence[Take]) -> Matrix:
-    """Weights of equal sum per class; a group of n takes counts as much as the root of n."""
+def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
+    """Weights of equal sum on both sides; a group of n takes counts as much as the root of n."""
     sizes = Counter(t.group for t in takes)
     weights = np.array([t.weight / np.sqrt(sizes[t.group]) for t in takes])
-    for label in {t.label for t in takes}:
-        mine = np.array([t.label == label for t in takes])
-        weights[mine] /= weights[mine].sum()
+    for side in (positive, ~positive):
+        weights[side] /= weights[side].sum()
     return weights * len(weights) / 2
 
 
@@ -181,60 +185,138 @@ def fit(
     """
     takes = learnable(takes)
     fold_of = fold_of_groups(takes, INNER_FOLDS, random_state)
-    music, rows = _inner_hearing(takes, tags, fold_of, ear, random_state)
-    ear = ear or fit_ear(takes, tags, random_state)
-    deciding = [i for i in rows if takes[i].variant.startswith(DECISION_VARIANTS)]
-    decision = _fit_decision(rows, takes, deciding, random_state)
-    logits, is_song = _inner_logits(rows, takes, deciding, fold_of, random_state)
-    calibration = LogisticRegression(C=1e6).fit(logits[:, None], is_song)
-    decision = replace(
-        decision, slope=float(calibration.coef_[0, 0]), offset=float(calibration.intercept_[0])
+    heard = _inner_hearing(takes, tags, fold_of, ear, random_state)
+    decided = [h for h in heard if h.row is not None]
+    rows = np.stack([h.row for h in decided if h.row is not None])
+    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
+    decision, probabilities = fit_decision(rows, table)
+    model = Model(
+        ear=ear or fit_ear(takes, tags, random_state),
+        decision=decision,
+        voice_threshold=_voice_threshold(heard),
+        music_threshold=_music_threshold(heard),
+        band=_uncertain_band(probabilities),
+        card={},
     )
-    probabilities = expit(decision.slope * logits + decision.offset)
-    model = Model(ear, decision, _music_threshold(takes, music), _uncertain_band(probabilities), {})
-    return model, _voice_baseline(rows, takes, deciding)
+    return model, _voice_baseline(rows, table)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an ear that never met a take's group made of it; `row` are the decision's inputs, for score and songs."""
+
+    take: Take
+    music: float
+    voice: Matrix  # of the segments that sound
+    row: Matrix | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The takes that the decision learns from, and the inner fold that each is tested in."""
+
+    takes: list[Take]
+    folds: npt.NDArray[np.int_]
+
+    def of(self, variants: tuple[str, ...]) -> Flags:
+        """Which takes are of such variants, ``(takes,)``."""
+        return np.array([t.variant.startswith(variants) for t in self.takes])
+
+    def left_in_every_fold(self, flags: Flags) -> bool:
+        """Whether there are such takes to learn from, whichever fold is tested."""
+        return all((flags & (self.folds != fold)).any() for fold in np.unique(self.folds))
+
+    def chosen(self, flags: Flags) -> list[Take]:
+        """Some of the takes."""
+        return [t for t, flag in zip(self.takes, flags, strict=True) if flag]
 
 
 def _inner_hearing(
     takes: Sequence[Take], tags: Sequence[str], fold_of: dict[str, int], ear: Ear | None, random_state: int
-) -> tuple[dict[int, float], dict[int, Matrix]]:
-    """By index of the take: its share of music and, for score and songs, the decision's inputs."""
-    music, rows = {}, {}
-    for fold in sorted(set(fold_of.values())):
-        inner = ear or fit_ear(without(takes, fold_of, fold), tags, random_state)
-        for i, take in enumerate(takes):
-            if fold_of[take.group] != fold:
-                continue
-            logits = inner(take.features.segments)
-            music[i] = listen(logits, take.features.silent, inner.heads)[MUSIC]
-            if take.label != "no_music" and isinstance(take.example, Example):
-                rows[i] = decision_row(take.features, logits, inner.heads)
-    return music, rows
+) -> list[Heard]:
+    """What is heard in every take by ears that never met its group, in the order of the takes."""
+    inner = {
+        fold: ear or fit_ear(without(takes, fold_of, fold), tags, random_state)
+        for fold in sorted(set(fold_of.values()))
+    }
+    return [_hear(take, inner[fold_of[take.group]]) for take in takes]
 
 
-def _fit_decision(
-    rows: dict[int, Matrix], takes: Sequence[Take], chosen: Sequence[int], random_state: int
-) -> Decision:
-    return fit_decision(np.stack([rows[i] for i in chosen]), [takes[i] for i in chosen], random_state)
+def _hear(take: Take, ear: Ear) -> Heard:
+    heard, silent = ear(take.features.segments), take.features.silent
+    decides = take.label != "no_music" and isinstance(take.example, Example)
+    return Heard(
+        take,
+        music=float(music_segments(heard, silent, ear.heads).mean()),
+        voice=smoothed_voice(heard, ear.heads)[~silent],
+        row=decision_row(take.features, heard, ear.heads) if decides else None,
+    )
 
 
-def _inner_logits(
-    rows: dict[int, Matrix],
-    takes: Sequence[Take],
-    deciding: Sequence[int],
-    fold_of: dict[str, int],
-    random_state: int,
-) -> tuple[Matrix, Matrix]:
-    """Logits of the original clips from decisions that never met their groups, and whether they are songs."""
-    logits, is_song = [], []
-    for fold in sorted(set(fold_of.values())):
-        others = [i for i in deciding if fold_of[takes[i].group] != fold]
-        tested = [i for i in deciding if fold_of[takes[i].group] == fold and takes[i].variant == "original"]
-        if tested:
-            decision = _fit_decision(rows, takes, others, random_state)
-            logits.append(decision(np.stack([rows[i] for i in tested])))
-            is_song += [takes[i].label == "song" for i in tested]
-    return np.concatenate(logits), np.array(is_song, dtype=float)
+def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
+    """The decision, and the probabilities that its inner folds give to the originals."""
+    fitted = QuantileTransformer(n_quantiles=min(RANKS, len(rows)), subsample=None).fit(rows)
+    known = NormalScores(fitted.quantiles_.T.astype(np.float32))
+    scores = known(rows)
+    originals = table.of(("original",))
+    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals)
+    return Decision(known, clear, _fit_dialogue(scores, table)), expit(logits)
+
+
+def _fit_dialogue(scores: Matrix, table: Table) -> Dialogue | None:
+    """The gate and the expert for dialogue; None where too few takes are under dialogue to learn from."""
+    spoken, loud, is_song = table.of(DIALOGUE_VARIANTS), _loud_dialogue(table), _is(table.takes, "song")
+    if not all(table.left_in_every_fold(part) for part in (loud, spoken & is_song, spoken & ~is_song)):
+        return None
+    expert, _ = _fit_calibrated(scores, table, spoken, spoken)
+    return Dialogue(*_fit_gate(scores, table, loud), expert)
+
+
+def _loud_dialogue(table: Table) -> Flags:
+    """Loud speech over clips that are known to be without voices, or over any if that is known of none."""
+    loud = table.of((LOUD_DIALOGUE,))
+    unsung = loud & np.array(
+        [isinstance(t.example, Example) and t.example.vocals == "no" for t in table.takes]
+    )
+    return unsung if unsung.any() else loud
+
+
+def _fit_calibrated(scores: Matrix, table: Table, chosen: Flags, asked: Flags) -> tuple[Expert, Matrix]:
+    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about."""
+    logits = np.full(len(scores), np.nan)
+    for fold in np.unique(table.folds):
+        others, tested = chosen & (table.folds != fold), asked & (table.folds == fold)
+        if tested.any():
+            logits[tested] = fit_expert(scores[others], table.chosen(others))(scores[tested])
+    is_song = _is(table.chosen(asked), "song")
+    calibration = LogisticRegression(C=1e6).fit(logits[asked, None], is_song)
+    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
+    expert = fit_expert(scores[chosen], table.chosen(chosen))
+    return replace(expert, slope=slope, offset=offset), slope * logits[asked] + offset
+
+
+def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, float]:
+    """Coefficients and intercept that tell loud dialogue from all clear music."""
+    known = spoken | table.of(CLEAR_VARIANTS)
+    songs = table.of(("original",)) & _is(table.takes, "song")
+
+    def regression(chosen: Flags) -> LogisticRegression:
+        weights = balanced_weights(table.chosen(chosen), spoken[chosen])
+        gate = LogisticRegression(C=GATE_C, max_iter=3000)
+        return gate.fit(scores[chosen], spoken[chosen], sample_weight=weights)
+
+    logits = np.full(len(scores), np.nan)
+    for fold in np.unique(table.folds):
+        tested = songs & (table.folds == fold)
+        if tested.any():
+            logits[tested] = regression(known & (table.folds != fold)).decision_function(scores[tested])
+    gate = regression(known)
+    threshold = float(np.quantile(logits[songs], SONGS_LEFT_CLEAR))
+    return gate.coef_[0], float(gate.intercept_[0]) - threshold
+
+
+def _is(takes: Sequence[Take], label: str) -> Flags:
+    return np.array([t.label == label for t in takes])
 
 
 def _uncertain_band(probabilities: Matrix) -> tuple[float, float]:
@@ -243,21 +325,29 @@ def _uncertain_band(probabilities: Matrix) -> tuple[float, float]:
     return 0.5 - half, 0.5 + half
 
 
-def _music_threshold(takes: Sequence[Take], music: dict[int, float]) -> float:
+def _voice_threshold(heard: Sequence[Heard]) -> float:
+    """The voice logit that few of the half seconds of scores without voices exceed."""
+    unsung = [
+        h.voice
+        for h in heard
+        if h.take.variant == "original" and h.take.label == "score" and (h.take.known[VOICE] == 0).all()
+    ]
+    return float(np.quantile(np.concatenate(unsung), 1 - VOICE_FALSE_ALARMS)) if unsung else 0.0
+
+
+def _music_threshold(heard: Sequence[Heard]) -> float:
     """The share of music that finds most clips without music and loses next to none with it."""
-    originals = [i for i in music if takes[i].variant == "original"]
-    with_music = np.array([music[i] for i in originals if takes[i].label in ("score", "song")])
-    without_music = np.array([music[i] for i in originals if takes[i].label == "no_music"])
+    originals = [h for h in heard if h.take.variant == "original"]
+    with_music = np.array([h.music for h in originals if h.take.label in ("score", "song")])
+    without_music = np.array([h.music for h in originals if h.take.label == "no_music"])
     harmless = [t for t in THRESHOLDS if (with_music < t).mean() <= MOST_MUSIC_LOST]
     if not harmless or not len(without_music):
         return THRESHOLDS[0]
     return max(harmless, key=lambda t: float((without_music < t).mean()))
 
 
-def _voice_baseline(
-    rows: dict[int, Matrix], takes: Sequence[Take], deciding: Sequence[int]
-) -> LogisticRegression:
-    chosen = [takes[i] for i in deciding]
-    summaries = np.stack([rows[i][-len(VOICE_SUMMARY) :] for i in deciding])
-    is_song = np.array([t.label == "song" for t in chosen])
-    return LogisticRegression().fit(summaries, is_song, sample_weight=balanced_weights(chosen))
+def _voice_baseline(rows: Matrix, table: Table) -> LogisticRegression:
+    clear = table.of(CLEAR_VARIANTS)
+    is_song = _is(table.chosen(clear), "song")
+    weights = balanced_weights(table.chosen(clear), is_song)
+    return LogisticRegression().fit(rows[clear, -len(VOICE_SUMMARY) :], is_song, sample_weight=weights)

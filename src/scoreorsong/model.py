@@ -1,14 +1,9 @@
 """Features → probabilities: what is learnt, and how it is applied.
 
 Two stages. The *ear* reads every half second within its 3.6 s of context and
-says how much it sounds like singing, like music at all, like speech, and like
-each of 50 tags that a teacher network knows. The *decision* weighs the clip's own
-features together with a summary of what the ear heard: once linearly, once by
-likeness to known clips; the mean of the two logits is calibrated.
-
-Both are fitted by scikit-learn (see `training`) and applied from plain arrays, so
-that a stored model means the same under every version of it. Conventions: a song
-is the positive class; logits are natural logarithms of odds.
+says how much it sounds like singing, like music at all, and like each of 50 tags
+that a teacher network knows. The *decision* (see `decision`) weighs the clip's own
+features together with a summary of what the ear heard.
 """
 
 from __future__ import annotations
@@ -25,61 +20,20 @@ import scipy.ndimage
 from scipy.special import expit
 
 from . import audio, spectra, storage
+from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
 
-VOICE, MUSIC, SPEECH = "voice", "music", "speech"
+VOICE, MUSIC = "voice", "music"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 CONTEXT_SEGMENTS: Final = 3  # to each side
-LASTING_SPEECH: Final = 0.5  # share of the clip
-OUTLIER: Final = 5.0  # standard deviations beyond which a value tells no more
-
-Matrix = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """What scikit-learn's StandardScaler learnt; outliers are drawn in to ±`OUTLIER`."""
-
-    mean: Matrix
-    scale: Matrix
-
-    def __call__(self, rows: npt.NDArray[Any]) -> Matrix:
-        return np.asarray(np.clip((rows - self.mean) / self.scale, -OUTLIER, OUTLIER))
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A radial-basis expansion, ``exp(-gamma |x - landmark|²) @ weights + bias``.
-
-    The fitted form of scikit-learn's SVC as of Nystroem followed by a linear
-    model: ``landmarks (n, inputs)``, ``weights (n, outputs)``, ``bias (outputs,)``.
-    """
-
-    landmarks: npt.NDArray[np.float32]
-    weights: Matrix
-    bias: Matrix
-    gamma: float
-
-    def __call__(self, rows: Matrix) -> Matrix:
-        """Outputs for standardised rows, ``(rows, outputs)``."""
-        return np.asarray(self._likeness(rows) @ self.weights + self.bias)
-
-    def gradient(self, row: Matrix) -> Matrix:
-        """Slope of the first output at one row, ``(inputs,)``."""
-        pull = self._likeness(row[None])[0] * self.weights[:, 0]
-        return np.asarray(2 * self.gamma * (pull @ self.landmarks - pull.sum() * row))
-
-    def _likeness(self, rows: Matrix) -> Matrix:
-        landmarks = self.landmarks.astype(np.float64)
-        squared = (rows**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * rows @ landmarks.T
-        return np.asarray(np.exp(-self.gamma * np.maximum(squared, 0)))
+VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 
 
 @dataclass(frozen=True)
 class Ear:
-    """Hears singing, music, speech and tags in every half second."""
+    """Hears singing, music and tags in every half second."""
 
     scaler: Scaler
     kernel: Kernel
@@ -91,44 +45,21 @@ class Ear:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Score or song, from the clip vector and the summary of what the ear heard."""
-
-    scaler: Scaler
-    coefficients: Matrix
-    intercept: float
-    axes: npt.NDArray[np.float32]  # principal axes, (inputs, axes), on which the kernel looks
-    kernel: Kernel
-    slope: float = 1.0  # calibration
-    offset: float = 0.0
-
-    def __call__(self, rows: Matrix) -> Matrix:
-        """The calibrated logit of each row, ``(rows,)``."""
-        scaled = self.scaler(rows)
-        linear = scaled @ self.coefficients + self.intercept
-        return np.asarray(self.slope * (linear + self.kernel(scaled @ self.axes)[:, 0]) / 2 + self.offset)
-
-    def contributions(self, row: Matrix) -> Matrix:
-        """What each input adds to the logit: its slope times its distance from the usual, ``(inputs,)``."""
-        scaled = self.scaler(row[None])[0]
-        slope = self.coefficients + self.axes @ self.kernel.gradient(scaled @ self.axes)
-        return np.asarray(self.slope * slope * scaled / 2)
-
-
-@dataclass(frozen=True)
 class Judgement:
     """What a model makes of one clip's features.
 
     Attributes
     ----------
     song_probability : calibrated, 0 to 1, given that there is music.
-    fractions : shares of the clip with music and with speech, and of the music with singing.
+    fractions : share of the clip with music, and of the music with singing.
+    dialogue : how surely someone speaks over the music, 0 to 1.
     contributions : logit that each decision input adds, by name.
     deviations : the inputs in standard deviations from the usual, by name.
     """
 
     song_probability: float
     fractions: Mapping[str, float]
+    dialogue: float
     contributions: Mapping[str, float] = field(repr=False)
     deviations: Mapping[str, float] = field(repr=False)
 
@@ -140,6 +71,7 @@ class Model:
     Attributes
     ----------
     ear, decision : the two stages.
+    voice_threshold : the logit from which half a second counts as sung.
     music_threshold : a clip with a smaller share of music is called no_music.
     band : probabilities between these two are called uncertain.
     card : what it was trained on and how it did; plain values.
@@ -148,6 +80,7 @@ class Model:
 
     ear: Ear
     decision: Decision
+    voice_threshold: float
     music_threshold: float
     band: tuple[float, float]
     card: Mapping[str, Any] = field(repr=False)
@@ -156,31 +89,39 @@ class Model:
     def judge(self, features: Features) -> Judgement:
         """Hear the segments, then weigh the clip."""
         heard = self.ear(features.segments)
-        fractions = listen(heard, features.silent, self.ear.heads)
-        row = decision_row(features, heard, self.ear.heads)
+        scores = self.decision.scores(decision_row(features, heard, self.ear.heads)[None])
         names = input_names(self.ear.heads)
         return Judgement(
-            song_probability=float(expit(self.decision(row[None])[0])),
-            fractions=fractions,
-            contributions=dict(zip(names, self.decision.contributions(row).tolist(), strict=True)),
-            deviations=dict(zip(names, self.decision.scaler(row).tolist(), strict=True)),
+            song_probability=float(expit(self.decision.of_scores(scores)[0])),
+            fractions=self.listen(heard, features.silent),
+            dialogue=float(self.decision.share(scores)[0]),
+            contributions=dict(zip(names, self.decision.contributions(scores[0]).tolist(), strict=True)),
+            deviations=dict(zip(names, scores[0].tolist(), strict=True)),
         )
 
-    def call(self, song_probability: float, fractions: Mapping[str, float]) -> tuple[str, bool]:
-        """The label, and whether it is a confident one.
+    def listen(self, heard: Matrix, silent: npt.NDArray[np.bool_]) -> dict[str, float]:
+        """Share of the clip with music, and share of the music with a singing voice."""
+        music = music_segments(heard, silent, self.ear.heads)
+        sung = self.sung_segments(heard, silent)
+        return {MUSIC: float(music.mean()), VOICE: float(sung.sum() / music.sum()) if music.any() else 0.0}
 
-        Under speech that lasts, the decision leans on the voice that speaks: never confident.
-        """
-        if fractions[MUSIC] < self.music_threshold:
-            return "no_music", fractions[MUSIC] < self.music_threshold / 2
+    def sung_segments(self, heard: Matrix, silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which segments are music with a singing voice, ``(segments,)``."""
+        voice = smoothed_voice(heard, self.ear.heads)
+        return np.asarray(music_segments(heard, silent, self.ear.heads) & (voice > self.voice_threshold))
+
+    def call(self, song_probability: float, music_fraction: float) -> tuple[str, bool]:
+        """The label, and whether it is a confident one."""
+        if music_fraction < self.music_threshold:
+            return "no_music", music_fraction < self.music_threshold / 2
         low, high = self.band
-        sure = not low <= song_probability <= high and fractions[SPEECH] < LASTING_SPEECH
-        return ("song" if song_probability > 0.5 else "score"), sure
+        return ("song" if song_probability > 0.5 else "score"), not low <= song_probability <= high
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the model to one file; returns its id."""
         content = {
-            name: _plain(getattr(self, name)) for name in ("ear", "decision", "music_threshold", "band")
+            name: _plain(getattr(self, name))
+            for name in ("ear", "decision", "voice_threshold", "music_threshold", "band")
         }
         return storage.save(path, {**content, "settings": settings(), "card": dict(self.card)})
 
@@ -205,8 +146,11 @@ class Model:
         model = cls(
             ear=Ear(Scaler(**ear["scaler"]), Kernel(**ear["kernel"]), tuple(ear["heads"])),
             decision=Decision(
-                **{**decision, "scaler": Scaler(**decision["scaler"]), "kernel": Kernel(**decision["kernel"])}
+                NormalScores(**decision["scores"]),
+                _expert(decision["clear"]),
+                _dialogue(decision["dialogue"]),
             ),
+            voice_threshold=float(content["voice_threshold"]),
             music_threshold=float(content["music_threshold"]),
             band=(float(low), float(high)),
             card=dict(content["card"]),
@@ -260,25 +204,17 @@ def context(segments: Array) -> Array:
     return np.hstack([doubled, mean, deviation]).astype(np.float32)
 
 
-def listen(heard: Matrix, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]) -> dict[str, float]:
-    """Share of the clip with music and with speech, and share of the music with a singing voice."""
-    sounding = ~silent
-    music = sounding & (heard[:, heads.index(MUSIC)] > 0)
-    speech = sounding & (heard[:, heads.index(SPEECH)] > 0)
-    voice = sung_segments(heard, silent, heads)
-    return {
-        MUSIC: float(music.mean()),
-        SPEECH: float(speech.mean()),
-        VOICE: float(voice.sum() / music.sum()) if music.any() else 0.0,
-    }
-
-
-def sung_segments(
+def music_segments(
     heard: Matrix, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]
 ) -> npt.NDArray[np.bool_]:
-    """Which segments are music with a singing voice, ``(segments,)``."""
-    music, voice = (heard[:, heads.index(head)] > 0 for head in (MUSIC, VOICE))
-    return ~silent & music & voice
+    """Which segments are music, ``(segments,)``."""
+    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
+
+
+def smoothed_voice(heard: Matrix, heads: tuple[str, ...]) -> Matrix:
+    """The voice's logit, averaged over neighbouring segments, ``(segments,)``."""
+    voice = heard[:, heads.index(VOICE)]
+    return np.asarray(scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest"))
 
 
 VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "changes")
@@ -307,6 +243,14 @@ def _voice_summary(logits: Matrix) -> Matrix:
     changes = float(np.mean(sung[1:] != sung[:-1])) if len(sung) > 1 else 0.0
     quantiles = np.quantile(probability, (0.1, 0.5, 0.9))
     return np.array([probability.mean(), sung.mean(), *quantiles, longest, changes])
+
+
+def _expert(content: dict[str, Any]) -> Expert:
+    return Expert(**{**content, "kernel": Kernel(**content["kernel"])})
+
+
+def _dialogue(content: dict[str, Any] | None) -> Dialogue | None:
+    return None if content is None else Dialogue(**{**content, "expert": _expert(content["expert"])})
 
 
 def _plain(part: Any) -> Any:

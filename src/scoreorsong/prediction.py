@@ -19,7 +19,7 @@ from .audio import Source, source_name
 from .errors import ModelError, ScoreOrSongError
 from .extraction import extract
 from .features import Features, schema
-from .model import LASTING_SPEECH, MUSIC, SPEECH, VOICE, Judgement, Model, load_model
+from .model import MUSIC, VOICE, Judgement, Model, load_model
 
 N_REASONS: Final = 5
 SMALLEST_REASON: Final = 0.05
@@ -183,10 +183,10 @@ def default_model_path() -> Path:
 
 def _prediction(features: Features, judgement: Judgement, model: Model) -> Prediction:
     fractions = judgement.fractions
-    label, confident = model.call(judgement.song_probability, fractions)
+    label, confident = model.call(judgement.song_probability, fractions[MUSIC])
     warnings = list(features.warnings)
-    if label != "no_music" and fractions[SPEECH] >= LASTING_SPEECH:
-        warnings.append("speech over much of it: the call leans on the voice, check by ear")
+    if label != "no_music" and judgement.dialogue > 0.5:
+        warnings.append("someone speaks over the music: judged by what is heard beneath, less surely")
     return Prediction(
         source=features.source,
         label=label,

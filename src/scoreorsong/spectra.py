@@ -19,6 +19,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.ndimage
 
 from .audio import RATE_HZ, Samples
 
@@ -34,9 +35,13 @@ N_MELS = 72
 BINS_PER_OCTAVE = 36
 LOG_FMIN_HZ = 110.0
 N_LOG_BINS = 216  # six octaves, up to 7 040 Hz
+HARMONIC_FRAMES, PERCUSSIVE_BANDS = 17, 13
 FLUCTOGRAM_BINS, FLUCTOGRAM_STEP, MAX_LAG = 48, 14, 5
-PITCH_BINS = 36 * 3 + 12  # fundamental between 110 Hz and 1.1 kHz
-HARMONICS = 6
+LOWEST_PITCH, PITCH_BINS = (
+    -24,
+    144,
+)  # fundamental between 69 Hz (two thirds of an octave under the axis) and 1.1 kHz
+HARMONICS, HARMONIC_DECAY = 10, 0.84  # after Hermes (1988)
 
 # Edges of the bands in which flatness tells tone from noise, in Hz.
 FLATNESS_EDGES_HZ = (100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 7600.0)
@@ -61,7 +66,7 @@ class Spectra:
         maps a frame onto the next one (Lehner, Widmer and Sonnleitner 2014).
     contraction : ``(bands, frames)`` share of a band's energy near its centre, 0 to 1;
         where it is low the fluctogram is unreliable (same paper).
-    pitch : ``(1, frames)`` most salient fundamental in semitones above 110 Hz.
+    pitch : ``(1, frames)`` most salient fundamental in semitones above 110 Hz, -8 to 40.
     salience : ``(1, frames)`` share of the harmonic sum that this pitch explains, 0 to 1.
     """
 
@@ -97,6 +102,14 @@ class Spectra:
         rise = np.diff(self.mel_db, axis=1, prepend=self.mel_db[:, :1])
         return np.maximum(rise, 0)
 
+    @cached_property
+    def percussive(self) -> Array:
+        """``(N_MELS, frames)`` share of percussion, 0 to 1, by median filtering (after FitzGerald 2010)."""
+        amplitude = np.sqrt(self.mel_power / (self.mel_power.max(initial=0) + 1e-20))
+        along = scipy.ndimage.median_filter(amplitude, size=(1, HARMONIC_FRAMES), mode="nearest") ** 2
+        across = scipy.ndimage.median_filter(amplitude, size=(PERCUSSIVE_BANDS, 1), mode="nearest") ** 2
+        return np.asarray(across / (along + across + 1e-9), dtype=np.float32)
+
     @property
     def is_silent(self) -> bool:
         return bool(self.mel_power.max(initial=0) < SILENCE_POWER)
@@ -109,7 +122,8 @@ class Spectra:
         """Without what is silent at either end: frames `range_db` under the loudest."""
         power = self.mel_power.sum(axis=0)
         loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
-        return self[loud[0] : loud[-1] + 1] if len(loud) else self
+        whole = not len(loud) or len(power) == loud[-1] + 1 - loud[0]
+        return self if whole else self[loud[0] : loud[-1] + 1]
 
 
 def analyze(blocks: Iterable[Samples]) -> Spectra:
@@ -250,20 +264,20 @@ def _flatness(power: Array) -> Array:
 
 
 def _pitch(log_frequency: Array) -> tuple[Array, Array]:
-    """The most salient fundamental by a harmonic sum with weights 1/h, and its share."""
+    """The most salient fundamental by subharmonic summation (Hermes 1988), and its share of the sum."""
     compressed = np.sqrt(log_frequency)
     compressed = np.maximum(0, compressed - 1.0001 * _running_mean(compressed))  # a flat one leaves nothing
-    harmonic_sum = np.zeros((PITCH_BINS, log_frequency.shape[1]), np.float32)
+    total = np.zeros((PITCH_BINS, log_frequency.shape[1]), np.float32)
     for harmonic in range(1, HARMONICS + 1):
-        shift = round(BINS_PER_OCTAVE * np.log2(harmonic))
-        stop = min(PITCH_BINS + shift, N_LOG_BINS)
-        harmonic_sum[: stop - shift] += compressed[shift:stop] / harmonic
-    best, columns = harmonic_sum.argmax(axis=0), np.arange(harmonic_sum.shape[1])
-    around = harmonic_sum[np.clip(best + np.array([[-1], [0], [1]]), 0, PITCH_BINS - 1), columns]
+        shift = LOWEST_PITCH + round(BINS_PER_OCTAVE * np.log2(harmonic))  # of the lowest pitch's harmonic
+        start, stop = max(shift, 0), min(PITCH_BINS + shift, N_LOG_BINS)
+        total[start - shift : stop - shift] += compressed[start:stop] * HARMONIC_DECAY ** (harmonic - 1)
+    best, columns = total.argmax(axis=0), np.arange(total.shape[1])
+    around = total[np.clip(best + np.array([[-1], [0], [1]]), 0, PITCH_BINS - 1), columns]
     bend = np.maximum(2 * around[1] - around[0] - around[2], 1e-9)
     offset = np.clip(0.5 * (around[2] - around[0]) / bend, -0.5, 0.5)
-    semitones = (best + offset) * 12 / BINS_PER_OCTAVE
-    share = around.sum(axis=0) / np.maximum(harmonic_sum.sum(axis=0), 1e-9)
+    semitones = (LOWEST_PITCH + best + offset) * 12 / BINS_PER_OCTAVE
+    share = around.sum(axis=0) / np.maximum(total.sum(axis=0), 1e-9)
     return semitones[None].astype(np.float32), np.minimum(share, 1)[None].astype(np.float32)
 
 

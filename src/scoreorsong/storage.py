@@ -26,9 +26,9 @@ import numpy.typing as npt
 from .errors import ModelError
 
 FORMAT = "score-or-song model"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 MAX_FILE_BYTES: Final = 64 * 2**20
-DTYPES: Final = {"float64": "<f8", "float32": "<f4", "int64": "<i8"}
+DTYPES: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": "<i8"}
 
 Arrays = dict[str, npt.NDArray[Any]]
 

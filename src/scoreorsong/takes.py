@@ -1,7 +1,7 @@
 """Examples → takes: every clip as it is and in the variants that training and checking need.
 
 A take is one rendering of one clip with its features and, per half second, what
-is known about it: sung or not, music or not, speech or not, the teacher's tags;
+is known about it: sung or not, music or not, the teacher's tags;
 NaN where nobody knows. It names all groups that it was made from (the clip's and
 the mixed-in speaker's), so that a split can keep every one of them apart. Takes
 for checking are judged like the others, but nothing is ever learnt from them.
@@ -21,13 +21,13 @@ import numpy.typing as npt
 from . import augmentation
 from .audio import RATE_HZ, Samples, read_audio
 from .dataset import MADE_BY_MODELS, TEACHER_WINDOW_S, Companions, Example, Voice
+from .decision import Matrix
 from .features import SEGMENT_S, Features, measure
-from .model import Matrix
 from .spectra import FRAMES_PER_S, analyze
 
 N_VARIED: Final = 3
 N_DIALOGUE: Final = 2
-SINGING_MIXES: Final = 6
+SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {
     True: ("vocal", "vocals", "singing", "voice", "male vocal", "female vocal", "male voice", "female voice"),
@@ -159,7 +159,6 @@ def _clip_take(
     known = {
         "voice": np.full(n, np.nan),
         "music": np.where(features.silent, np.nan, float(example.label != "no_music")),
-        "speech": np.full(n, float(variant.startswith("speech"))),
     }
     tags, annotated = None, False
     name = example.path.stem
@@ -221,12 +220,11 @@ def _voice_take(voice: Voice, variant: str, groups: frozenset[str], samples: Sam
     features = _measured(samples, voice.path.name)
     sung = float(voice.kind == "singing")
     unheard = np.where(features.silent & (sung > 0), np.nan, sung)
-    speech = np.full(len(features.silent), float(voice.kind == "speech"))
-    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard, "speech": speech})
+    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard})
 
 
 def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number: int) -> list[Take]:
-    """The singer over a backing without voice, in phrases with rests."""
+    """The singer, treated as in a mix, over a backing without voice, in phrases with rests."""
     random = _random(voice.path.name, f"singing {number}", seed)
     backing = backings[int(random.integers(len(backings)))]
     music = read_audio(backing.path, offset_s=backing.start_s, max_s=backing.duration_s)
@@ -234,12 +232,19 @@ def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number:
     start = random.integers(0, len(music) - length + 1)
     music = music[start : start + length]
     rest = np.zeros(round(RATE_HZ * random.uniform(1, 6)), np.float32)
-    phrase = np.concatenate([rest, read_audio(voice.path), rest])
+    phrase = np.concatenate([rest, _treated(read_audio(voice.path), random), rest])
     laid = np.tile(phrase, -(-length // len(phrase)))[:length]
     features = _measured(augmentation.mix(music, laid, random.uniform(-6, 6)), voice.path.name)
     n = len(features.segments)
-    known = {"voice": _ternary(_presence(laid, n), 0.15, 0.7), "music": np.ones(n), "speech": np.zeros(n)}
+    known = {"voice": _ternary(_presence(laid, n), 0.15, 0.7), "music": np.ones(n)}
     return [Take(voice, "over music", frozenset({backing.group, speaker_group(voice)}), features, known)]
+
+
+def _treated(samples: Samples, random: np.random.Generator) -> Samples:
+    """Equalised and in a room, each by chance."""
+    for step in (augmentation.equalise, augmentation.reverberate):
+        samples = step(samples, random) if random.random() < 0.5 else samples
+    return samples
 
 
 def _presence(samples: Samples, n: int) -> Matrix:

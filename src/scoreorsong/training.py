@@ -23,9 +23,9 @@ import sklearn
 import soundfile
 
 from .dataset import Companions, Example, read_companions, read_labels
-from .evaluation import cross_validate, figures, worst
+from .evaluation import N_FOLDS, cross_validate, figures, worst
 from .features import schema
-from .fitting import fit, learnable
+from .fitting import fit, fold_of_groups, learnable
 from .model import Ear, Model
 from .prediction import default_model
 from .takes import Take, jobs
@@ -38,8 +38,8 @@ LIMITS = (
     "Labels come from credits, tags and titles, not from listening.",
     "Film scores proper are few in training; most scores come from games, in the styles of film.",
     "Instrumental songs and score made of loops, rock or electronics are told apart least well.",
-    "Speech as loud as the music or louder is often taken for a song's voice; such calls are marked unsure.",
-    "The voice share is learnt from few annotated songs; choir and speech disturb it.",
+    "Under dialogue the call rests on less, and a half-spoken song may pass for dialogue over a score.",
+    "The voice share is learnt from few annotated songs; it misses chopped, filtered and rapped voices.",
 )
 
 
@@ -135,11 +135,15 @@ def _card(takes: Sequence[Take], random_state: int, seeds: Sequence[int]) -> dic
         },
         "training_table_sha256": _table_hash(takes),
         "random_state": random_state,
-        "cross_validation": f"grouped 5-fold, seeds {list(seeds)}, everything refitted in every fold",
+        "cross_validation": f"grouped {_n_folds(takes)}-fold, seeds {list(seeds)}, everything refitted in every fold",
         "versions": _versions(),
         "licence": "MIT for the model file; the training clips keep their own licences",
         "limits": list(LIMITS),
     }
+
+
+def _n_folds(takes: Sequence[Take]) -> int:
+    return len(set(fold_of_groups(takes, N_FOLDS, 0).values()))
 
 
 def _table_hash(takes: Sequence[Take]) -> str:

@@ -20,7 +20,7 @@ from . import schema, spectral, structure, vocals
 WINDOW_S = 10.0
 SEGMENT_FRAMES = 22
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
-SEGMENT_NUMBERS = 216  # a mean and a deviation for each of the rows of `_frame_rows`
+SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows of `_frame_rows`
 SILENT_DB = -50.0
 
 
@@ -124,4 +124,6 @@ def _frame_rows(spectra: Spectra) -> Array:
         spectra.pitch,
         np.vstack([spectra.onsets[bands].mean(axis=0) for bands in structure.REGIONS.values()]),
         spectral.level_db(spectra)[None],
+        structure.frames(spectra),
+        vocals.held_pitch(spectra),
     ]).astype(np.float32)  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 Family = Literal["spectral", "vocals", "structure"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Feature(NamedTuple):
@@ -86,8 +86,8 @@ _VOCALS = [
     ),
     ("salience_mean", (), "1", 0, 1, "clearness of a leading pitch"),
     ("salience_std", (), "1", 0, 1, "change in the clearness of a leading pitch"),
-    ("pitch_median", (), "semitones above 110 Hz", -0.5, 40, "usual height of the leading pitch"),
-    ("pitch_range", (), "semitones", 0, 40.5, "range of the leading pitch"),
+    ("pitch_median", (), "semitones above 110 Hz", -8.5, 40, "usual height of the leading pitch"),
+    ("pitch_range", (), "semitones", 0, 48.5, "range of the leading pitch"),
     ("pitch_hold_share", (), "1", 0, 1, "share of held pitches"),
     ("pitch_glide_share", (), "1", 0, 1, "share of gliding pitches"),
     ("pitch_vibrato", (), "1", 0, 1, "share of the leading pitch's wobble at vibrato rates (4-8 Hz)"),

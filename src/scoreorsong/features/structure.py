@@ -20,7 +20,7 @@ from .statistics import quantiles, slope_per_minute, smooth
 
 REGIONS = {"low": slice(0, 8), "mid": slice(8, 36), "high": slice(36, 72)}
 PULSE_WINDOW_S, SHORTEST_LAG_S, LONGEST_LAG_S = 8.0, 0.25, 2.0
-HARMONIC_FRAMES, PERCUSSIVE_BANDS = 17, 13
+CHANGE_S = 0.5
 POINT_S, MAX_POINTS = 0.5, 400
 PATH_POINTS, FAR_POINTS, NOVELTY_POINTS = 8, 8, 10
 # Krumhansl and Kessler (1982): how well each pitch class fits a major and a minor key.
@@ -38,6 +38,17 @@ def describe(spectra: Spectra) -> dict[str, float]:
         **_similarity(spectra),
         **_development(spectra),
     }
+
+
+def frames(spectra: Spectra) -> Array:
+    """Percussion by region; entropy, peak and change of the pitch classes, ``(6, frames)``."""
+    share = spectra.chroma / (spectra.chroma.sum(axis=0) + 1e-20)
+    entropy = -(share * np.log(share + 1e-9)).sum(axis=0) / np.log(len(share))
+    slow, lag = smooth(share, seconds=CHANGE_S), round(CHANGE_S * FRAMES_PER_S)
+    before = np.pad(slow, ((0, 0), (lag, 0)), mode="edge")[:, : slow.shape[1]]
+    change = np.abs(slow - before).sum(axis=0) / 2
+    percussion = [spectra.percussive[bands].mean(axis=0) for bands in REGIONS.values()]
+    return np.vstack([*percussion, entropy, share.max(axis=0), change]).astype(np.float32)
 
 
 def _onsets(spectra: Spectra) -> dict[str, float]:
@@ -93,12 +104,9 @@ def _tempogram(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
 
 
 def _percussion(spectra: Spectra) -> dict[str, float]:
-    """Percussive share by median filtering of the mel spectrum (after FitzGerald 2010)."""
-    amplitude = np.sqrt(spectra.mel_power / (spectra.mel_power.max() + 1e-20))
-    harmonic = scipy.ndimage.median_filter(amplitude, size=(1, HARMONIC_FRAMES), mode="nearest") ** 2
-    percussive = scipy.ndimage.median_filter(amplitude, size=(PERCUSSIVE_BANDS, 1), mode="nearest") ** 2
-    share = percussive / (harmonic + percussive + 1e-9)
-    weighted = (share * amplitude).sum(axis=0) / (amplitude.sum(axis=0) + 1e-9)
+    """Share of percussion, louder bands counting more, and by region."""
+    amplitude, share = np.sqrt(spectra.mel_power), spectra.percussive
+    weighted = (share * amplitude).sum(axis=0) / np.maximum(amplitude.sum(axis=0), 1e-15)
     return {
         "percussive_mean": float(weighted.mean()),
         "percussive_std": float(weighted.std()),

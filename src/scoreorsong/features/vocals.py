@@ -8,6 +8,7 @@ here decides whether there is a voice: that is learnt, from these numbers.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, Array, Spectra
 from .spectral import mfcc, modulation_power
@@ -17,6 +18,7 @@ VOCVAR_COEFFICIENTS = 5
 VOCVAR_REACH = 5
 VOICE_BANDS = slice(5, 52)  # of the mel axis: about 280 Hz to 3.3 kHz
 HOLD_SEMITONES, LEAP_SEMITONES = 0.08, 0.8  # per frame: a held note, and no glide any more
+STEP_SEMITONES, HELD_S, HARMONY_S = 0.35, (0.15, 0.3), 4.0
 VIBRATO_HZ, SYLLABLE_HZ = (4.0, 8.0), (2.5, 6.0)
 
 
@@ -48,6 +50,28 @@ def vocvar(spectra: Spectra) -> Array:
     seconds = (2 * VOCVAR_REACH + 1) / FRAMES_PER_S
     variance = smooth(coefficients**2, seconds=seconds) - smooth(coefficients, seconds=seconds) ** 2
     return np.log10(np.maximum(variance, 0) + 0.1).astype(np.float32)
+
+
+def held_pitch(spectra: Spectra) -> Array:
+    """Whether the leading pitch is a note of the music: speech glides past the notes, ``(5, frames)``.
+
+    Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
+    whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
+    """
+    pitch, salience = spectra.pitch[0].astype(np.float64), spectra.salience[0]
+    tuning = np.angle((salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
+    note = np.round(pitch - tuning)
+    held_s = _held_s(pitch)
+    around = smooth(spectra.chroma / (spectra.chroma.sum(axis=0) + 1e-20), seconds=HARMONY_S)
+    fit = around[note.astype(np.intp) % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
+    rows = [np.abs(pitch - tuning - note), np.log(held_s), *(held_s > s for s in HELD_S), fit]
+    return np.vstack(rows).astype(np.float32)
+
+
+def _held_s(pitch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Duration of the run of small steps that each frame lies in, in seconds, ``(frames,)``."""
+    run = np.cumsum(np.abs(np.diff(pitch, prepend=pitch[:1])) >= STEP_SEMITONES)
+    return np.asarray(np.bincount(run)[run] / FRAMES_PER_S)
 
 
 def _fluctogram(spectra: Spectra) -> dict[str, float]:
