@@ -44,11 +44,11 @@ INNER_FOLDS: Final = 4
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
 EAR_LANDMARKS: Final = 800
 EAR_GAMMA: Final = 0.4  # over the number of inputs, as scikit-learn's "auto" is 1.0
-RANKS: Final = 100  # quantiles by which an input's rank is told
-LINEAR_C, KERNEL_C, GATE_C = 0.003, 2.0, 0.1
+RANKS: Final = 50  # quantiles by which an input's rank is told
+LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
 # Share of the songs for which the gate to the expert for dialogue stays shut: a voice that half speaks
 # is still a song's.
-SONGS_LEFT_CLEAR: Final = 0.97
+SONGS_LEFT_CLEAR: Final = 0.985
 # Every how many segments of a take the ear learns from; what varies less counts less.
 EAR_STRIDE: Final = {"original": 2, "over music": 2, "speech 0": 6}
 OTHER_STRIDE: Final = 8

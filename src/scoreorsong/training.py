@@ -54,8 +54,8 @@ def train(
 ) -> Model:
     """Train a model on labelled clips.
 
-    Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice,
-    music, speech, tags) is learnt anew; otherwise the shipped model's ear is kept
+    Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice, music,
+    tags) is learnt anew; otherwise the shipped model's ear is kept
     and the decision, its calibration and its uncertain band are learnt.
 
     Parameters
