@@ -22,3 +22,7 @@ class LabelsError(ScoreOrSongError):
 
 class ModelError(ScoreOrSongError):
     """A model file is missing, damaged, of another format or not to be trusted."""
+
+
+class BatchError(ScoreOrSongError):
+    """A whole batch cannot begin or go on: its folder, its results file or its workers."""
