@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # default model, so evaluation and prediction come before it.
 ORDER = (
     "errors", "audio", "spectra", "features", "extraction", "estimators", "storage", "model", "card",
-    "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training", "batch",
+    "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training", "folders", "workers", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
