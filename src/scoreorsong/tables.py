@@ -140,11 +140,6 @@ class Table:
                 )
         if self._parquet:
             _arrow(target)
-            if target.exists() and not self.path.exists():
-                raise BatchError(
-                    f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "
-                    "name another file, or start anew with --no-resume"
-                )
 
     def _begin(self, target: Path, *, resume: bool) -> None:
         """Delete what is not to be gone on from; nothing that is not of a scan is touched."""
@@ -152,6 +147,11 @@ class Table:
             if not resume:
                 for path in (target, self.path, self._state):
                     path.unlink(missing_ok=True)
+            elif self._parquet and target.exists() and not self.path.exists():
+                raise BatchError(
+                    f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "
+                    "name another file, or overwrite it with --no-resume"
+                )
             elif self.path.exists():
                 with self.path.open("rb") as file:
                     begins = file.read(len(self._format.begins))

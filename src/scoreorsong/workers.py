@@ -33,7 +33,7 @@ Result: TypeAlias = Prediction | Failure
 
 TIMEOUT_S: Final = 600.0
 PARENT_CHECK_S: Final = 1.0
-CONNECT_S: Final = 20.0
+CONNECT_S: Final = 10.0
 REFRESH_S: Final = 5.0
 # The second task of a cluster's thread hides the way to the scheduler and back.
 TASKS_PER_THREAD: Final = 2
@@ -69,8 +69,12 @@ class Crew(Protocol):
     def submit(self, path: str) -> Future[Result]:
         """Hand out a file."""
 
-    def settle(self, future: Future[Result], path: str) -> Result:
-        """The result of a file handed out, a `Failure` if its worker died."""
+    def settle(self, future: Future[Result], path: str) -> Result | None:
+        """The result of a file handed out, a `Failure` if its worker died.
+
+        None where it may not have been this file that the worker died of: hand it out once more,
+        when nothing else is under way.
+        """
 
     def close(self) -> None:
         """Send everyone home at once, whatever they have in hand."""
@@ -83,19 +87,33 @@ def analyse(paths: Iterable[str], crew: Crew) -> Iterator[tuple[int, Result]]:
     ------
     BatchError : the crew cannot begin, or the cluster has gone.
     """
-    queue, busy = iter(enumerate(paths)), dict[Future[Result], tuple[int, str]]()
+    suspects: list[tuple[int, str]] = []
+    yield from _handed_out(enumerate(paths), crew, suspects)
+    for suspect in suspects:
+        yield from _handed_out(iter([suspect]), crew, [])
+
+
+def _handed_out(
+    tasks: Iterator[tuple[int, str]], crew: Crew, suspects: list[tuple[int, str]]
+) -> Iterator[tuple[int, Result]]:
+    """Keep every hand of the crew busy until all is done, but for new suspects."""
+    busy: dict[Future[Result], tuple[int, str]] = {}
     finished: list[tuple[int, Result]] = []
     while True:
-        for place, path in islice(queue, max(0, crew.size() - len(busy))):
-            busy[crew.submit(path)] = (place, path)
+        for task in islice(tasks, max(0, crew.size() - len(busy))):
+            busy[crew.submit(task[1])] = task
         yield from finished  # only now, so that nobody waits while the caller writes
         if not busy:
             return
         done, _ = wait(busy, return_when=FIRST_COMPLETED)
         finished = []
         for future in done:
-            place, path = busy.pop(future)
-            finished.append((place, crew.settle(future, path)))
+            task = busy.pop(future)
+            result = crew.settle(future, task[1])
+            if result is None:
+                suspects.append(task)
+            else:
+                finished.append((task[0], result))
 
 
 def hold(model: Model) -> None:
@@ -177,10 +195,14 @@ class LocalCrew:
             ) from error
 
     def close(self) -> None:
-        for worker in (*self._idle, *self._busy.values()):
-            worker.executor.shutdown(wait=False, kill_workers=True)
-        for worker in (*self._idle, *self._busy.values()):
-            worker.executor.shutdown(kill_workers=True)
+        workers = (*self._idle, *self._busy.values())
+        # loky's manager stumbles over a task that it has not yet taken when it is told to kill.
+        for future in (*self._busy, *(worker.ready for worker in workers)):
+            while not (future.running() or future.done()):
+                time.sleep(0.001)
+        for wait_for_end in (False, True):
+            for worker in workers:
+                worker.executor.shutdown(wait=wait_for_end, kill_workers=True)
 
 
 class _Worker:
@@ -239,6 +261,7 @@ class DaskCrew:
             self.close()
             raise
         self._executor = self._client.get_executor(pure=False)
+        self._suspects: set[str] = set()
 
     def _prepare(self, model: Model) -> None:
         try:
@@ -269,12 +292,15 @@ class DaskCrew:
         absolute = os.path.abspath(path)
         return self._executor.submit(attempt_held, absolute, path, self._model_id, self._timeout_s)
 
-    def settle(self, future: Future[Result], path: str) -> Result:
+    def settle(self, future: Future[Result], path: str) -> Result | None:
         from distributed.scheduler import KilledWorker
 
         try:
             return future.result()
         except KilledWorker as error:
+            if path not in self._suspects:  # another file with the same workers may have done it
+                self._suspects.add(path)
+                return None
             return Failure(path, _DIED_ON_CLUSTER.format(path, error.allowed_failures + 1))
         except CancelledError as error:
             raise BatchError(f"{self._address}: the scheduler has gone; start it and scan again") from error
