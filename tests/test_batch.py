@@ -266,6 +266,16 @@ def test_a_target_that_will_not_do_is_refused_and_left_alone(tmp_path, name, con
         Table(tmp_path / name, resume=False).close()
 
 
+def test_two_scans_do_not_write_one_table(tmp_path):
+    pytest.importorskip("fcntl")
+    first = Table(tmp_path / "out.csv")
+    for resume in (True, False):
+        with pytest.raises(BatchError, match="another scan is writing this table"):
+            Table(tmp_path / "out.csv", resume=resume)
+    first.close()
+    Table(tmp_path / "out.csv").close()
+
+
 def test_a_link_to_a_table_stays_a_link(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     filled(tmp_path / "link.csv", ["b.wav", "a.wav"])

@@ -120,6 +120,8 @@ def scan(
 ) -> Summary:
     """Predict every audio file of a folder into a table, and go on where an earlier scan ended.
 
+    Rows are written as results come, and sorted by path at the end.
+
     Parameters
     ----------
     output : the table; ``.csv``, ``.jsonl`` or ``.parquet``. Files that it holds are not analysed
@@ -127,7 +129,7 @@ def scan(
     timeout_s : seconds after which a file is given up; None never gives up.
     dask : address of a ``dask.distributed`` scheduler whose workers do the work.
     resume : whether to go on with a table that is there; otherwise it is begun anew.
-    progress : wraps the work, of a known total; Ctrl-C while it runs ends the scan in good order.
+    progress : wraps the work, of a known total.
 
     Raises
     ------
@@ -142,14 +144,10 @@ def scan(
             table.append(row_of(failure, model.model_id), UNKNOWN)
         todo = {path: fingerprint for path, fingerprint in found.files.items() if path not in done}
         began = time.monotonic()
-        try:
-            if todo:
-                make = partial(DaskCrew, dask) if dask else partial(LocalCrew, jobs=jobs)
-                with closing(make(model=model, timeout_s=timeout_s)) as crew:
-                    deque(progress(_written(todo, crew, table, model.model_id), len(todo)), maxlen=0)
-        except KeyboardInterrupt:
-            table.finish()
-            raise
+        if todo:
+            make = partial(DaskCrew, dask) if dask else partial(LocalCrew, jobs=jobs)
+            with closing(make(model=model, timeout_s=timeout_s)) as crew:
+                deque(progress(_written(todo, crew, table, model.model_id), len(todo)), maxlen=0)
         seconds = time.monotonic() - began
         table.finish()
         return _summary(table, found, len(todo), seconds)

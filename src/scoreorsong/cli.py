@@ -170,7 +170,7 @@ def _scan(options: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         print(
-            f"score-or-song: {options.output} holds what is done; run the same command to go on",
+            "score-or-song: what is done is kept; run the same command to go on",
             file=sys.stderr,
         )
         raise

@@ -5,7 +5,7 @@ Conventions: a row is appended in one piece as soon as its file is done. Beside 
 in the table, one JSON list ``[path, size in bytes, time in ns]`` a line, the last one of a path
 counting; it is written just before the row, so that a row without it is never taken for done.
 A Parquet file cannot be appended to: its rows lie in ``results.parquet.jsonl`` and the Parquet
-file is written from them when the scan ends or is stopped.
+file is written from them when the scan ends.
 """
 
 from __future__ import annotations
@@ -128,11 +128,19 @@ class Table:
         self._parquet = target if ending == ".parquet" else None
         self.path = _beside(target, ".jsonl") if self._parquet else target
         self._state = _beside(self.path, ".state")
-        self._check(target)
-        self._begin(target, resume=resume)
-        self._lines, self._states = _Lines(self.path, self._format.head), _Lines(self._state, b"")
+        self._check(target, resume=resume)
+        self._states = _Lines(self._state, b"", lock=True)
+        if not resume:
+            self._states.clear()
+            self._delete(target)
+        try:
+            self._lines = _Lines(self.path, self._format.head)
+        except BaseException:
+            self._states.close()
+            raise
 
-    def _check(self, target: Path) -> None:
+    def _check(self, target: Path, *, resume: bool) -> None:
+        """Refuse, before anything is touched, what cannot be used or is not of a scan."""
         for path in (target, self.path, self._state):
             if path.exists() and not path.is_file():
                 raise BatchError(
@@ -140,28 +148,32 @@ class Table:
                 )
         if self._parquet:
             _arrow(target)
+        if resume and self._parquet and target.exists() and not self.path.exists():
+            raise BatchError(
+                f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "
+                "name another file, or overwrite it with --no-resume"
+            )
+        if resume and self.path.exists():
+            self._check_begin()
 
-    def _begin(self, target: Path, *, resume: bool) -> None:
-        """Delete what is not to be gone on from; nothing that is not of a scan is touched."""
+    def _check_begin(self) -> None:
         try:
-            if not resume:
-                for path in (target, self.path, self._state):
-                    path.unlink(missing_ok=True)
-            elif self._parquet and target.exists() and not self.path.exists():
-                raise BatchError(
-                    f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "
-                    "name another file, or overwrite it with --no-resume"
-                )
-            elif self.path.exists():
-                with self.path.open("rb") as file:
-                    begins = file.read(len(self._format.begins))
-                if not self._format.begins.startswith(begins):
-                    raise BatchError(
-                        f"{self.path}: is no table of a scan (begins with {begins[:40]!r}); name another "
-                        "file, or overwrite it with --no-resume"
-                    )
+            with self.path.open("rb") as file:
+                begins = file.read(len(self._format.begins))
         except OSError as error:
             raise _unwritable(self.path, error) from error
+        if not self._format.begins.startswith(begins):
+            raise BatchError(
+                f"{self.path}: is no table of a scan (begins with {begins[:40]!r}); name another file, or "
+                "overwrite it with --no-resume"
+            )
+
+    def _delete(self, target: Path) -> None:
+        try:
+            for path in {target, self.path}:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(target, error) from error
 
     def take_up(self, files: Mapping[str, Fingerprint], model_id: str) -> set[str]:
         """Drop the rows that do not hold any more; returns the files of `files` that are done.
@@ -239,15 +251,21 @@ class Table:
 class _Lines:
     """A file that only whole lines are appended to."""
 
-    def __init__(self, path: Path, head: bytes) -> None:
+    def __init__(self, path: Path, head: bytes, *, lock: bool = False) -> None:
         self._path = path
         try:
             self._file = path.open("ab+", buffering=0)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
+            if lock:
+                _lock(self._file, path)
             _cut_torn_line(self._file)
             if self._file.seek(0, os.SEEK_END) == 0:
                 self.append(head)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        except BaseException:
+            self._file.close()
+            raise
 
     def append(self, line: bytes) -> None:
         before = self._file.seek(0, os.SEEK_END)
@@ -259,8 +277,25 @@ class _Lines:
                 self._file.truncate(before)
             raise _unwritable(self._path, error) from error
 
+    def clear(self) -> None:
+        self._file.truncate(0)
+
     def close(self) -> None:
         self._file.close()
+
+
+def _lock(file: Any, path: Path) -> None:
+    """Keep a second scan off, where the system can; the end of the process unlocks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BatchError(f"{path}: another scan is writing this table; wait for its end") from error
+    except OSError:  # a file system without locks
+        return
 
 
 def _cut_torn_line(file: Any) -> None:
