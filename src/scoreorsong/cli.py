@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OK, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 LINE_EVERY_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 1e6
 SENSIBLE_SEEDS: Final = 5
 
 
@@ -138,7 +139,7 @@ def _add_scan(commands: Any) -> None:
     parser.add_argument("--dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=600.0,
         metavar="S",
         help="give up a file after so many seconds (default: 600; 0: never)",
@@ -338,6 +339,13 @@ def _jobs(text: str) -> int:
     if jobs == 0 or jobs < -1:
         raise argparse.ArgumentTypeError("expected a number of processes from 1, or -1 for all cores")
     return jobs
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to {MAX_TIMEOUT_S:g}")
+    return seconds
 
 
 def _code(failed: int, total: int) -> int:
