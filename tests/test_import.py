@@ -15,7 +15,7 @@ import scoreorsong
 HEAVY = ("numpy", "scipy", "sklearn", "librosa", "numba", "soundfile", "soxr", "joblib", "pandas")
 NAMES = (
     "AudioError", "ClipFeatures", "Failure", "Features", "LabelsError", "Model", "ModelError", "Prediction", "Reason",
-    "ScoreOrSongError", "extract", "load_model", "predict", "predict_many", "train",
+    "ResultsError", "ScoreOrSongError", "extract", "load_model", "predict", "predict_many", "train",
 )  # fmt: skip
 
 

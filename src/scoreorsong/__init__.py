@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import AudioError, LabelsError, ModelError, ScoreOrSongError
+    from .errors import AudioError, LabelsError, ModelError, ResultsError, ScoreOrSongError
     from .estimators import ClipFeatures
     from .extraction import extract
     from .features import Features
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "errors": ("AudioError", "LabelsError", "ModelError", "ScoreOrSongError"),
+    "errors": ("AudioError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
     "estimators": ("ClipFeatures",),
     "extraction": ("extract",),
     "features": ("Features",),
@@ -46,6 +46,7 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Reason",
+    "ResultsError",
     "ScoreOrSongError",
     "extract",
     "load_model",

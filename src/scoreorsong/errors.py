@@ -22,3 +22,7 @@ class LabelsError(ScoreOrSongError):
 
 class ModelError(ScoreOrSongError):
     """A model file is missing, damaged, of another format or not to be trusted."""
+
+
+class ResultsError(ScoreOrSongError):
+    """A results table cannot be read or written, or is none."""
