@@ -108,10 +108,14 @@ def _data(rows: Sequence[Result], folder: str | os.PathLike[str]) -> dict[str, A
 
 
 def _values(row: Result) -> list[Any]:
-    """The cells of a row behind its name; a failure has no label."""
+    """The cells of a row behind its name; a failure has no label.
+
+    The probability is given that there is music, so that without music it would say nothing.
+    """
     if row.status == "error":
         return [None, None, None, None, None, None, row.error]
-    shares = (row.song_probability, row.vocal_fraction, row.music_fraction)
+    given_music = None if row.label == "no_music" else row.song_probability
+    shares = (given_music, row.vocal_fraction, row.music_fraction)
     probability, vocal, music = (None if share is None else round(share, 4) for share in shares)
     length_s = None if row.duration_s is None else round(row.duration_s, 1)
     return [row.label, probability, row.confident, vocal, music, length_s, row.warnings]
