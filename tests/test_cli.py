@@ -28,7 +28,7 @@ from scoreorsong import __version__, cli, predict
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 
-COMMANDS = ("predict", "scan", "features", "train", "info")
+COMMANDS = ("predict", "scan", "features", "train", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batch import predict_folder
-    from .errors import AudioError, BatchError, LabelsError, ModelError, ScoreOrSongError
+    from .errors import AudioError, BatchError, LabelsError, ModelError, ResultsError, ScoreOrSongError
     from .estimators import ClipFeatures
     from .extraction import extract
     from .features import Features
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "batch": ("predict_folder",),
-    "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ScoreOrSongError"),
+    "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
     "estimators": ("ClipFeatures",),
     "extraction": ("extract",),
     "features": ("Features",),
@@ -49,6 +49,7 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Reason",
+    "ResultsError",
     "ScoreOrSongError",
     "extract",
     "load_model",

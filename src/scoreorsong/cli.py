@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_scan(commands)
     _add_features(commands)
     _add_train(commands)
+    _add_report(commands)
     _add_info(commands)
     return parser
 
@@ -300,6 +301,28 @@ def _train(options: argparse.Namespace) -> int:
     model_id = model.save(options.output)
     print(f"{options.output}: model {model_id}")
     print("\n".join(figure_lines(model.card)))
+    return OK
+
+
+def _add_report(commands: Any) -> None:
+    example = "score-or-song report results.csv -o report.html"
+    parser = _command(commands, "report", _report, "make one HTML page of a results table", example)
+    parser.add_argument(
+        "results", metavar="RESULTS", help="a table that scan wrote: .csv, .jsonl or .parquet"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="HTML", help="the page to write")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .report import write_report
+    from .results import read_results
+
+    results = read_results(options.results)
+    if results.note:
+        print(f"score-or-song: {results.note}", file=sys.stderr)
+    count = write_report(results, options.output)
+    told = ", ".join(f"{n} {kind}" for kind, n in count.items())
+    print(f"{options.output}: {len(results.rows)} files: {told}")
     return OK
 
 

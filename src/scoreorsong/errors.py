@@ -26,3 +26,7 @@ class ModelError(ScoreOrSongError):
 
 class BatchError(ScoreOrSongError):
     """A whole batch cannot begin or go on: its folder, its results file or its workers."""
+
+
+class ResultsError(ScoreOrSongError):
+    """A results table cannot be read, or its report cannot be written."""

@@ -22,13 +22,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from .errors import BatchError
+from .files import whole
 from .folders import UNKNOWN, Fingerprint
 from .prediction import Failure, Prediction
+from .results import COLUMNS
 
-COLUMNS: Final = (
-    "path", "status", "label", "song_probability", "confident", "vocal_fraction", "music_fraction",
-    "duration_s", "warnings", "error", "model_id",
-)  # fmt: skip
 NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
 ROWS_PER_BATCH: Final = 10_000
 TAIL_BYTES: Final = 1 << 20
@@ -231,15 +229,12 @@ class Table:
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the table in one step."""
-        new = _beside(self.path, ".new")
         try:
-            with new.open("wb") as file:
+            with whole(self.path) as file:
                 file.write(self._format.head)
                 file.writelines(lines)
-            self._lines.close()
-            os.replace(new, self.path)
+                self._lines.close()
         except OSError as error:
-            new.unlink(missing_ok=True)
             raise _unwritable(self.path, error) from error
         self._lines = _Lines(self.path, self._format.head)
 
@@ -342,17 +337,15 @@ def _arrow(target: Path) -> Any:
 
 def _write_parquet(target: Path, rows: Iterator[Row | None]) -> None:
     """All rows as one Parquet file, which appears whole or not at all."""
-    arrow, new = _arrow(target), _beside(target, ".new")
+    arrow = _arrow(target)
     types = {**dict.fromkeys(NUMBERS, arrow.float64()), "confident": arrow.bool_()}
     schema = arrow.schema([(name, types.get(name, arrow.string())) for name in COLUMNS])
-    whole = ({name: _text(value) for name, value in row.items()} for row in rows if row is not None)
+    texts = ({name: _text(value) for name, value in row.items()} for row in rows if row is not None)
     try:
-        with arrow.parquet.ParquetWriter(new, schema) as writer:
-            while batch := list(islice(whole, ROWS_PER_BATCH)):
+        with whole(target) as file, arrow.parquet.ParquetWriter(file, schema) as writer:
+            while batch := list(islice(texts, ROWS_PER_BATCH)):
                 writer.write_table(arrow.Table.from_pylist(batch, schema))
-        os.replace(new, target)
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise _unwritable(target, error) from error
 
 
