@@ -226,3 +226,42 @@ def check(result, code=0):
 
 def json_lines(text):
     return [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+
+
+OK_ROW = {
+    "path": "a/b.wav", "status": "ok", "label": "song", "song_probability": 0.75, "confident": True,
+    "vocal_fraction": 0.5, "music_fraction": 1.0, "duration_s": 30.25, "warnings": "only 0.2 s; odd",
+    "error": "", "model_id": "m1",
+}  # fmt: skip
+FAILED_ROW = {
+    **dict.fromkeys(OK_ROW), "path": "a/c.wav", "status": "error", "warnings": "", "error": "the file is empty",
+    "model_id": "m1",
+}  # fmt: skip
+
+
+def write_results(path, rows, *, typed=True):
+    """A results table as scan writes it, by its ending; with typed=False all columns of a Parquet are text."""
+    header = list(rows[0]) if rows else list(OK_ROW)
+    if path.suffix == ".parquet":
+        write_parquet(path, header, rows, typed=typed)
+        return path
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+            return path
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(str(row[c]).lower() if isinstance(row[c], bool) else row[c] for c in header)
+    return path
+
+
+def write_parquet(path, header, rows, *, typed):
+    import pyarrow
+    from pyarrow import parquet
+
+    def text(value):
+        return value if typed or value is None else str(value)
+
+    columns = {column: [text(row[column]) for row in rows] for column in header}
+    parquet.write_table(pyarrow.table(columns), path)

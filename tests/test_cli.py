@@ -28,7 +28,7 @@ from scoreorsong import __version__, cli, predict
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 
-COMMANDS = ("predict", "features", "train", "info")
+COMMANDS = ("predict", "scan", "features", "train", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 
@@ -239,7 +239,8 @@ def test_help_and_version():
     "arguments",
     [
         [], ["sing"], ["predict"], ["predict", "a.wav", "--jobs", "0"], ["predict", "a.wav", "--jobs", "many"],
-        ["predict", "a.wav", "--json", "--explain"], ["train", "labels.csv"], ["info", "a", "b"],
+        ["predict", "a.wav", "--json", "--explain"], ["scan", "folder"],
+        ["scan", "folder", "-o", "a.csv", "--timeout", "-1"], ["scan", "folder", "-o", "a.csv", "--timeout", "nan"], ["train", "labels.csv"], ["info", "a", "b"],
         ["train", "a.csv", "-o", "m", "--cv-seeds", "0"],
     ],
 )  # fmt: skip
@@ -294,9 +295,14 @@ def test_a_full_disk_is_told(arguments):
 
 
 def test_progress_is_told_now_and_then(capsys, monkeypatch):
-    assert list(cli._progress(iter("abc"), 3)) == ["a", "b", "c"]
-    assert capsys.readouterr().err == "3/3  0.0 min left\n"
+    monkeypatch.setattr(cli.time, "monotonic", iter(range(0, 1000, 20)).__next__)
+    assert list(cli._progress(iter("abcd"), 4)) == ["a", "b", "c", "d"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" [")[0] for line in lines] == [" 50% 2/4", "100% 4/4"]
+    assert "<00:40" in lines[0]
+
+
+def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(cli.time, "monotonic", iter(range(0, 1000, 10)).__next__)
     assert list(cli._progress(iter("abc"), 3)) == ["a", "b", "c"]
-    assert capsys.readouterr().err == "1/3  0.3 min left\r2/3  0.2 min left\r3/3  0.0 min left\n"
+    assert "\r100%|" in capsys.readouterr().err

@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .errors import AudioError, LabelsError, ModelError, ScoreOrSongError
+    from .batch import predict_folder
+    from .errors import AudioError, BatchError, LabelsError, ModelError, ResultsError, ScoreOrSongError
     from .estimators import ClipFeatures
     from .extraction import extract
     from .features import Features
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "errors": ("AudioError", "LabelsError", "ModelError", "ScoreOrSongError"),
+    "batch": ("predict_folder",),
+    "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
     "estimators": ("ClipFeatures",),
     "extraction": ("extract",),
     "features": ("Features",),
@@ -38,6 +40,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "AudioError",
+    "BatchError",
     "ClipFeatures",
     "Failure",
     "Features",
@@ -46,10 +49,12 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Reason",
+    "ResultsError",
     "ScoreOrSongError",
     "extract",
     "load_model",
     "predict",
+    "predict_folder",
     "predict_many",
     "train",
 ]

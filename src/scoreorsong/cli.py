@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OK, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 LINE_EVERY_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 1e6
 SENSIBLE_SEEDS: Final = 5
 
 
@@ -67,8 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(verbose=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_predict(commands)
+    _add_scan(commands)
     _add_features(commands)
     _add_train(commands)
+    _add_report(commands)
     _add_info(commands)
     return parser
 
@@ -118,6 +121,64 @@ def _predict(options: argparse.Namespace) -> int:
             for reason in result.reasons if options.explain else ():
                 print(f"    {reason.weight:+.2f}  {reason.sentence}", flush=True)
     return _code(failed, len(options.files))
+
+
+def _add_scan(commands: Any) -> None:
+    example = "score-or-song scan library -o results.csv --jobs 4"
+    what = "predict every audio file of a folder into a table; run again, it goes on where it ended"
+    parser = _command(commands, "scan", _scan, what, example)
+    parser.add_argument("folder", metavar="FOLDER", help="where to look for audio")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="TABLE", help="what to write: .csv, .jsonl or .parquet"
+    )
+    parser.add_argument("--pattern", default="*", metavar="GLOB", help="only names such as '*.mp3'")
+    parser.add_argument("--no-recursive", action="store_true", help="leave out the folders below")
+    parser.add_argument("--model", metavar="MODEL", help="a model file instead of the shipped model")
+    parser.add_argument(
+        "--jobs", type=_jobs, metavar="N", help="worker processes (default: 1; -1: all cores)"
+    )
+    parser.add_argument("--dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="S",
+        help="give up a file after so many seconds (default: 600; 0: never)",
+    )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with a table that is there (the default), or begin it anew",
+    )
+    parser.add_argument("--quiet", action="store_true", help="neither progress nor summary")
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from .batch import scan
+
+    try:
+        summary = scan(
+            options.folder,
+            options.output,
+            pattern=options.pattern,
+            recursive=not options.no_recursive,
+            jobs=options.jobs,
+            model=_model(options.model),
+            timeout_s=options.timeout or None,
+            dask=options.dask,
+            resume=options.resume,
+            progress=_silent if options.quiet else _progress,
+        )
+    except KeyboardInterrupt:
+        print(
+            "score-or-song: what is done is kept; run the same command to go on",
+            file=sys.stderr,
+        )
+        raise
+    if not options.quiet:
+        print(summary, file=sys.stderr)
+    return _code(summary.counts["failed"], summary.total)
 
 
 def _add_features(commands: Any) -> None:
@@ -243,6 +304,28 @@ def _train(options: argparse.Namespace) -> int:
     return OK
 
 
+def _add_report(commands: Any) -> None:
+    example = "score-or-song report results.csv -o report.html"
+    parser = _command(commands, "report", _report, "make one HTML page of a results table", example)
+    parser.add_argument(
+        "results", metavar="RESULTS", help="a table that scan wrote: .csv, .jsonl or .parquet"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="HTML", help="the page to write")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .report import write_report
+    from .results import read_results
+
+    results = read_results(options.results)
+    if results.note:
+        print(f"score-or-song: {results.note}", file=sys.stderr)
+    count = write_report(results, options.output)
+    told = ", ".join(f"{n} {kind}" for kind, n in count.items())
+    print(f"{options.output}: {len(results.rows)} files: {told}")
+    return OK
+
+
 def _add_info(commands: Any) -> None:
     example = "score-or-song info"
     parser = _command(
@@ -281,18 +364,32 @@ def _jobs(text: str) -> int:
     return jobs
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to {MAX_TIMEOUT_S:g}")
+    return seconds
+
+
 def _code(failed: int, total: int) -> int:
     return OK if not failed else NOTHING_DONE if failed == total else SOME_FAILED
 
 
 def _progress(work: Iterable[Any], total: int) -> Iterator[Any]:
-    """Count work off on stderr: a line that renews itself on a terminal, one now and then elsewhere."""
+    """Count work off on stderr: a bar on a terminal, a line now and then elsewhere."""
+    from tqdm import tqdm
+
+    if sys.stderr.isatty():
+        yield from tqdm(work, total=total, dynamic_ncols=True)
+        return
     begin = last = time.monotonic()
-    terminal = sys.stderr.isatty()
     for done, piece in enumerate(work, 1):
         yield piece
         now = time.monotonic()
-        if now - last >= (0.2 if terminal else LINE_EVERY_S) or done == total:
-            last, left_s = now, (now - begin) / done * (total - done)
-            end = "\n" if done == total or not terminal else "\r"
-            print(f"{done}/{total}  {left_s / 60:.1f} min left", end=end, file=sys.stderr, flush=True)
+        if now - last >= LINE_EVERY_S or done == total:
+            last = now
+            print(tqdm.format_meter(done, total, now - begin, ncols=0), file=sys.stderr, flush=True)
+
+
+def _silent(work: Iterable[Any], total: int) -> Iterable[Any]:
+    return work

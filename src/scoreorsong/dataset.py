@@ -186,7 +186,12 @@ def _folder_rows(folder: Path) -> Sequence[_Row]:
 
 def is_audio_file(path: Path) -> bool:
     """Whether a file in a folder is to be taken as audio, by its name; hidden ones are not."""
-    return path.suffix.lower() in AUDIO_ENDINGS and path.name[0] != "." and os.path.isfile(path)
+    return has_audio_name(path.name) and path.name[0] != "." and os.path.isfile(path)
+
+
+def has_audio_name(name: str) -> bool:
+    """Whether a name ends as those of audio do."""
+    return os.path.splitext(name)[1].lower() in AUDIO_ENDINGS
 
 
 def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[str]) -> Example | None:

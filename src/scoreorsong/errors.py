@@ -22,3 +22,11 @@ class LabelsError(ScoreOrSongError):
 
 class ModelError(ScoreOrSongError):
     """A model file is missing, damaged, of another format or not to be trusted."""
+
+
+class BatchError(ScoreOrSongError):
+    """A whole batch cannot begin or go on: its folder, its results file or its workers."""
+
+
+class ResultsError(ScoreOrSongError):
+    """A results table cannot be read, or its report cannot be written."""

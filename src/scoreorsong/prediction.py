@@ -154,10 +154,11 @@ def predict_many(
     """
     model = model or default_model()
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(_attempt)(source, model) for source in sources)
+    yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
 
 
-def _attempt(source: Source, model: Model) -> Prediction | Failure:
+def attempt(source: Source, model: Model) -> Prediction | Failure:
+    """`predict`, with a `Failure` in the place of an error of this library."""
     try:
         return predict(source, model=model)
     except ScoreOrSongError as error:

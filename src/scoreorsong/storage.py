@@ -15,7 +15,6 @@ import io
 import json
 import math
 import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModelError
+from .files import write_whole
 
 FORMAT = "score-or-song model"
 FORMAT_VERSION: Final = 2
@@ -45,15 +45,7 @@ def save(path: str | os.PathLike[str], content: dict[str, Any]) -> str:
     data = to_bytes(content)
     target = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(target, data)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ModelError(

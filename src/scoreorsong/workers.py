@@ -1,0 +1,339 @@
+"""Files → results, by processes of this machine or of a cluster that may die on the way.
+
+Conventions: a crew takes one file per free hand. Every local worker is an executor of its own
+(loky, joblib's), so that one that dies takes nobody with it and it is known which file it had. A
+file that hangs is handled as one that kills: a watchdog in C ends the worker's process after the
+time allowed, whatever its Python is waiting for. joblib's own Dask backend waits for ever for a
+task whose workers died, so that the cluster is asked through Dask's client itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Final, Protocol, TypeAlias
+
+from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
+
+from .errors import BatchError
+from .model import Model
+from .prediction import Failure, Prediction, attempt
+
+Result: TypeAlias = Prediction | Failure
+
+TIMEOUT_S: Final = 600.0
+PARENT_CHECK_S: Final = 1.0
+CONNECT_S: Final = 10.0
+REFRESH_S: Final = 5.0
+# The second task of a cluster's thread hides the way to the scheduler and back.
+TASKS_PER_THREAD: Final = 2
+# One BLAS thread per worker. The fault handler would print a page for every worker that dies.
+ENVIRONMENT: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONFAULTHANDLER": "",
+}
+
+_DIED: Final = (
+    "{0}: the worker that analysed it died ({1}); out of memory, or a decoder crashed: check that the file "
+    "plays, try fewer --jobs"
+)
+_TOO_LONG: Final = (
+    "{0}: not done after {1:g} s and given up; check that the file plays, or allow more with --timeout"
+)
+_DIED_ON_CLUSTER: Final = (
+    "{0}: {1} workers died of it or were not done in time; check that the file plays, or allow more with "
+    "--timeout"
+)
+
+_held: dict[str, Model] = {}
+
+
+class Crew(Protocol):
+    """Who does the work."""
+
+    def size(self) -> int:
+        """How many files may be with the crew at a time."""
+
+    def submit(self, path: str) -> Future[Result]:
+        """Hand out a file."""
+
+    def settle(self, future: Future[Result], path: str) -> Result | None:
+        """The result of a file handed out, a `Failure` if its worker died.
+
+        None where it may not have been this file that the worker died of: hand it out once more,
+        when nothing else is under way.
+        """
+
+    def close(self) -> None:
+        """Send everyone home at once, whatever they have in hand."""
+
+
+def analyse(paths: Iterable[str], crew: Crew) -> Iterator[tuple[int, Result]]:
+    """Results as they come, each with its place in `paths`.
+
+    Raises
+    ------
+    BatchError : the crew cannot begin, or the cluster has gone.
+    """
+    suspects: list[tuple[int, str]] = []
+    yield from _handed_out(enumerate(paths), crew, suspects)
+    for suspect in suspects:
+        yield from _handed_out(iter([suspect]), crew, [])
+
+
+def _handed_out(
+    tasks: Iterator[tuple[int, str]], crew: Crew, suspects: list[tuple[int, str]]
+) -> Iterator[tuple[int, Result]]:
+    """Keep every hand of the crew busy until all is done, but for new suspects."""
+    busy: dict[Future[Result], tuple[int, str]] = {}
+    finished: list[tuple[int, Result]] = []
+    while True:
+        for task in islice(tasks, max(0, crew.size() - len(busy))):
+            busy[crew.submit(task[1])] = task
+        yield from finished  # only now, so that nobody waits while the caller writes
+        if not busy:
+            return
+        done, _ = wait(busy, return_when=FIRST_COMPLETED)
+        finished = []
+        for future in done:
+            task = busy.pop(future)
+            result = crew.settle(future, task[1])
+            if result is None:
+                suspects.append(task)
+            else:
+                finished.append((task[0], result))
+
+
+def hold(model: Model) -> None:
+    """In a worker: keep a model for all files to come."""
+    _held[model.model_id] = model
+
+
+def attempt_held(path: str, name: str, model_id: str, timeout_s: float | None) -> Result:
+    """In a worker: `attempt` by a model held, under the watchdog; results speak of `name`."""
+    if timeout_s is None:
+        return _renamed(attempt(path, _held[model_id]), path, name)
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(timeout_s, exit=True, file=nowhere)
+        try:
+            return _renamed(attempt(path, _held[model_id]), path, name)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _renamed(result: Result, path: str, name: str) -> Result:
+    if isinstance(result, Failure):
+        return Failure(name, result.error.replace(path, name))
+    return replace(result, source=name)
+
+
+def _unforeseen(name: str, error: BaseException) -> Failure:
+    return Failure(name, f"{name}: could not be analysed ({error!r}); please report this with the file")
+
+
+class LocalCrew:
+    """Processes of this machine, one executor each; started when first needed, replaced when dead."""
+
+    def __init__(self, model: Model, *, jobs: int | None = None, timeout_s: float | None = TIMEOUT_S) -> None:
+        self._model, self._timeout_s = model, timeout_s
+        self._jobs = cpu_count() if jobs == -1 else jobs or 1
+        self._idle: list[_Worker] = []
+        self._busy: dict[Future[Result], _Worker] = {}
+
+    def size(self) -> int:
+        return self._jobs
+
+    def submit(self, path: str) -> Future[Result]:
+        worker = self._idle.pop() if self._idle else _Worker(self._model)
+        absolute = os.path.abspath(path)
+        try:
+            future = worker.executor.submit(
+                attempt_held, absolute, path, self._model.model_id, self._timeout_s
+            )
+        except BrokenExecutor as error:  # it died with nothing in hand
+            self._bury(worker, error)
+            return self.submit(path)
+        worker.began = time.monotonic()
+        self._busy[future] = worker
+        return future
+
+    def settle(self, future: Future[Result], path: str) -> Result:
+        worker = self._busy.pop(future)
+        try:
+            result = future.result()
+        except BrokenExecutor as error:
+            return self._death(worker, path, error)
+        except Exception as error:  # whatever a decoder or a bug may raise costs its file only
+            result = _unforeseen(path, error)
+        self._idle.append(worker)
+        return result
+
+    def _death(self, worker: _Worker, path: str, error: BrokenExecutor) -> Failure:
+        self._bury(worker, error)
+        if self._timeout_s is not None and time.monotonic() - worker.began >= self._timeout_s:
+            return Failure(path, _TOO_LONG.format(path, self._timeout_s))
+        return Failure(path, _DIED.format(path, _signal(error)))
+
+    @staticmethod
+    def _bury(worker: _Worker, error: BrokenExecutor) -> None:
+        worker.executor.shutdown(kill_workers=True)
+        if worker.ready.exception() is not None:
+            raise BatchError(
+                f"a worker process could not start ({_signal(error)}); check the free memory, or use fewer --jobs"
+            ) from error
+
+    def close(self) -> None:
+        workers = (*self._idle, *self._busy.values())
+        # loky's manager stumbles over a task that it has not yet taken when it is told to kill.
+        for future in (*self._busy, *(worker.ready for worker in workers)):
+            while not (future.running() or future.done()):
+                time.sleep(0.001)
+        for wait_for_end in (False, True):
+            for worker in workers:
+                worker.executor.shutdown(wait=wait_for_end, kill_workers=True)
+
+
+class _Worker:
+    """One process; `ready` fails if it could not even start, `began` is when its last file was sent."""
+
+    def __init__(self, model: Model) -> None:
+        self.executor = ProcessPoolExecutor(
+            1, initializer=_start, initargs=(model, os.getpid()), env=ENVIRONMENT
+        )
+        with _ctrl_c_withheld():
+            self.ready = self.executor.submit(os.getpid)
+        self.began = 0.0
+
+
+def _start(model: Model, parent: int) -> None:
+    """In a new local worker: hold the model, leave Ctrl-C to the parent, end when it has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    hold(model)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _ctrl_c_withheld() -> Iterator[None]:
+    """A process started within never hears Ctrl-C, not even before it can say that it ignores it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _signal(error: BaseException) -> str:
+    """What loky says of the worker's end, such as SIGKILL(-9)."""
+    code = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
+    return code[1] if code else "no exit code"
+
+
+class DaskCrew:
+    """The workers of a running ``dask.distributed`` scheduler, those that join later too."""
+
+    def __init__(self, address: str, model: Model, *, timeout_s: float | None = TIMEOUT_S) -> None:
+        self._address, self._model_id, self._timeout_s = address, model.model_id, timeout_s
+        self._client = _connected(address)
+        try:
+            self._prepare(model)
+        except BaseException:
+            self.close()
+            raise
+        self._executor = self._client.get_executor(pure=False)
+        self._suspects: set[str] = set()
+
+    def _prepare(self, model: Model) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECT_S)
+            self._client.register_plugin(_holder(model), name=f"score-or-song model {model.model_id}")
+        except Exception as error:  # also whatever a worker raises that lacks the package
+            raise BatchError(
+                f"{self._address}: no worker is ready ({error!r}); start `dask worker {self._address} "
+                "--nthreads 1` where the same score-or-song is installed"
+            ) from error
+        self._refresh()
+
+    def size(self) -> int:
+        if time.monotonic() - self._refreshed > REFRESH_S:
+            self._refresh()
+        return TASKS_PER_THREAD * self._threads
+
+    def _refresh(self) -> None:
+        threads = self._client.nthreads()
+        if self._timeout_s is not None and max(threads.values(), default=1) > 1:
+            raise BatchError(
+                f"{self._address}: has a worker of {max(threads.values())} threads; a file that hangs can only "
+                "be given up with its process: start workers with --nthreads 1, or scan with --timeout 0"
+            )
+        self._refreshed, self._threads = time.monotonic(), max(1, sum(threads.values()))
+
+    def submit(self, path: str) -> Future[Result]:
+        absolute = os.path.abspath(path)
+        return self._executor.submit(attempt_held, absolute, path, self._model_id, self._timeout_s)
+
+    def settle(self, future: Future[Result], path: str) -> Result | None:
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            if path not in self._suspects:  # another file with the same workers may have done it
+                self._suspects.add(path)
+                return None
+            return Failure(path, _DIED_ON_CLUSTER.format(path, error.allowed_failures + 1))
+        except CancelledError as error:
+            raise BatchError(f"{self._address}: the scheduler has gone; start it and scan again") from error
+        except Exception as error:  # whatever a decoder or a bug may raise costs its file only
+            return _unforeseen(path, error)
+
+    def close(self) -> None:
+        self._client.close(timeout=1)
+
+
+def _connected(address: str) -> Any:
+    """A client of the scheduler at an address."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise BatchError(
+            'dask is not installed; install the extra: pip install "score-or-song[dask]"'
+        ) from error
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise BatchError(
+            f"{address}: no scheduler answers ({error}); expected the address that `dask scheduler` printed, "
+            "such as tcp://10.0.0.1:8786"
+        ) from error
+
+
+def _holder(model: Model) -> Any:
+    """A plugin that makes every worker of a cluster hold a model, those that join later too."""
+    from distributed import WorkerPlugin
+
+    class Holder(WorkerPlugin):  # type: ignore[misc]  # made here, because dask is an extra
+        def setup(self, worker: Any) -> None:
+            hold(model)
+
+    return Holder()
