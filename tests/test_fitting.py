@@ -11,6 +11,7 @@ from helpers import TAGS, bare_take, small_model, small_takes, write_corpus
 from scipy.special import expit
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC
 
 from scoreorsong import fitting, training
 from scoreorsong.augmentation import CHECKS, COPIES
@@ -223,8 +224,27 @@ def test_the_decision_follows_the_weights():
     np.testing.assert_allclose(one.coefficients, other.coefficients, atol=1e-3)
 
 
+def test_an_expert_is_scikit_learns_regression_and_machine():
+    """The machine weighs twice, since its margin is about half as steep."""
+    random = np.random.default_rng(0)
+    rows, asked = random.standard_normal((60, 20)), random.standard_normal((30, 20))
+    takes = [bare_take(("score", "song")[i % 3 == 0], f"g{i // 2}") for i in range(60)]
+    is_song = np.array([t.label == "song" for t in takes])
+    weights = balanced_weights(takes, is_song)
+    linear = LogisticRegression(C=fitting.LINEAR_C, max_iter=3000).fit(rows, is_song, weights)
+    halves = rows.astype(np.float16).astype(float)
+    machine = SVC(C=fitting.KERNEL_C, gamma=1 / 20).fit(halves, is_song, weights)
+    expected = (linear.decision_function(asked) + 2 * machine.decision_function(asked)) / 2
+    expert = fit_expert(rows, takes)
+    np.testing.assert_allclose(expert(asked), expected, atol=1e-9)
+    assert expert.kernel.landmarks.dtype == np.float16
+
+
 def spoken_takes(n=120, width=20, seed=0):
-    """Clips whose second number says whether someone speaks; then the first one lies about the label."""
+    """Clips whose second number says whether someone speaks; then the first one lies about the label.
+
+    Every group is a clip of either label, once as it is and once under dialogue; four folds.
+    """
     random = np.random.default_rng(seed)
     rows, takes = random.standard_normal((n, width)), []
     for i in range(n):
@@ -233,44 +253,258 @@ def spoken_takes(n=120, width=20, seed=0):
         rows[i, 1], rows[i, 2] = 3 * (2 * spoken - 1), 3 * (2 * is_song - 1) * spoken
         take = bare_take(("score", "song")[is_song], f"g{i // 4}{is_song}", vocals=("no", "sung")[is_song])
         takes.append(replace(take, variant="speech 0" if spoken else "original"))
-    return rows, takes
+    return rows, table_of(takes, np.arange(n) // 4 % 4)
+
+
+def loud(table):
+    return table.of((fitting.LOUD_DIALOGUE,))
+
+
+def songs(table):
+    return np.array([t.label == "song" for t in table.takes])
 
 
 def test_under_dialogue_another_expert_decides():
-    rows, takes = spoken_takes()
-    spoken = np.array([t.variant == "speech 0" for t in takes])
-    decision, probabilities = fit_decision(rows, table_of(takes, np.arange(len(takes)) // 4 % 4))
-    assert len(probabilities) == (~spoken).sum()
+    """In clips that nobody learnt from."""
+    decision, probabilities = fit_decision(*spoken_takes())
+    rows, table = spoken_takes(seed=1)
+    spoken, is_song = loud(table), songs(table)
+    assert probabilities.shape == (60,)  # of the originals
     share = decision.share(decision.scores(rows))
-    scores = np.array([t.label == "score" for t in takes])
-    assert share[spoken & scores].mean() > 0.7
-    assert np.mean(share[~spoken] < 0.3) > 0.9
-    right = (decision(rows) > 0) == ~scores
-    assert right.mean() > 0.9
-    wrong = (replace(decision, dialogue=None)(rows) > 0) == ~scores
-    assert wrong[spoken & scores].mean() < 0.5
+    assert (share[spoken] > 0.5).mean() > 0.9
+    assert (share[~spoken] < 0.5).mean() > 0.95
+    assert ((decision(rows) > 0) == is_song).mean() > 0.9
+    alone = (replace(decision, dialogue=None)(rows) > 0) == is_song
+    assert alone[~spoken].mean() > 0.9
+    assert alone[spoken & ~is_song].mean() < 0.5
+
+
+def test_the_clear_expert_learns_nothing_of_dialogue():
+    """Nor the expert for dialogue of clear music: all labels of the other side turned round change nothing."""
+    rows, table = spoken_takes()
+    for turned_side, kept in ((True, "clear"), (False, "dialogue")):
+        takes = [turned(t) if at == turned_side else t for t, at in zip(table.takes, loud(table), strict=True)]
+        one, other = (fit_decision(rows, replace(table, takes=these))[0] for these in (table.takes, takes))
+        asked = np.random.default_rng(1).standard_normal((9, rows.shape[1]))
+        answers = {
+            "clear": [d.clear(asked) for d in (one, other)],
+            "dialogue": [d.dialogue.expert(asked) for d in (one, other)],
+        }
+        np.testing.assert_array_equal(*answers.pop(kept))
+        ((before, after),) = answers.values()
+        assert np.abs(before - after).max() > 0.1
+
+
+def turned(take):
+    """The take with the other label."""
+    return replace(take, example=replace(take.example, label={"score": "song", "song": "score"}[take.label]))
+
+
+def test_the_probabilities_are_of_inner_folds():
+    """Labels that the rows do not tell of are learnt by heart; asked by others they are near one half."""
+    rows = np.random.default_rng(0).standard_normal((160, 60))
+    takes = [bare_take(("score", "song")[i % 2], f"g{i // 2}") for i in range(160)]
+    takes[80:] = [replace(t, variant="speech 1") for t in takes[80:]]
+    takes[:10] = [replace(t, variant="speech 0") for t in takes[:10]]
+    decision, probabilities = fit_decision(rows, table_of(takes))
+    assert np.abs(probabilities - 0.5).max() < 0.25
+    fresh = np.random.default_rng(1).standard_normal((200, 60))
+    for expert in (decision.clear, decision.dialogue.expert):
+        assert np.abs(expit(expert(fresh)) - 0.5).max() < 0.25
+        plain = replace(expert, slope=1.0, offset=0.0)
+        assert np.quantile(np.abs(expit(plain(decision.scores(rows))) - 0.5), 0.3) > 0.05
+
+
+@pytest.mark.parametrize("variants", [("original",), ("speech 0",)])
+def test_calibration_is_a_regression_on_what_inner_folds_say(variants):
+    rows, table = spoken_takes(width=40)
+    chosen = table.of(variants)
+    expert, logits = fitting._fit_calibrated(rows, table, chosen, chosen)
+    held_out = np.zeros(len(rows))
+    for fold in range(4):
+        others = chosen & (table.folds != fold)
+        tested = chosen & (table.folds == fold)
+        held_out[tested] = fit_expert(rows[others], table.chosen(others))(rows[tested])
+    calibration = LogisticRegression(C=1e6).fit(held_out[chosen, None], songs(table)[chosen])
+    assert expert.slope == pytest.approx(calibration.coef_[0, 0])
+    assert expert.offset == pytest.approx(calibration.intercept_[0])
+    np.testing.assert_allclose(logits, calibration.decision_function(held_out[chosen, None]))
+
+
+# ---- the gate
+
+
+def gate_takes(n=400, width=30, seed=0, gap=3.0):
+    """Only the first number tells of dialogue, and not surely; labels and folds as in `spoken_takes`."""
+    _, table = spoken_takes(n)
+    rows = np.random.default_rng(seed).standard_normal((n, width))
+    rows[:, 0] += gap * loud(table)
+    return rows, table
+
+
+def gate(rows, table):
+    """How far the gate is open for other rows."""
+    coefficients, intercept = fitting._fit_gate(rows, table, fitting._loud_dialogue(table))
+    return lambda asked: expit(asked @ coefficients + intercept)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_gate_opens_for_dialogue_and_stays_shut_for_songs(seed):
+    share = gate(*gate_takes(seed=seed))
+    rows, table = gate_takes(n=4000, seed=100 + seed)
+    clear_songs = ~loud(table) & songs(table)
+    assert (share(rows[clear_songs]) > 0.5).mean() < 0.05
+    assert (share(rows[loud(table)]) > 0.5).mean() > 0.6
+
+
+def test_how_many_songs_open_the_gate_is_asked_of_inner_folds():
+    rows, table = gate_takes(n=160, width=60)
+    spoken = fitting._loud_dialogue(table)
+    known, asked = spoken | ~loud(table), ~loud(table) & songs(table)
+
+    def regression(chosen):
+        weights = balanced_weights(table.chosen(chosen), spoken[chosen])
+        fitted = LogisticRegression(C=fitting.GATE_C, max_iter=3000)
+        return fitted.fit(rows[chosen], spoken[chosen], weights)
+
+    held_out = np.full(len(rows), np.nan)
+    for fold in range(4):
+        tested = asked & (table.folds == fold)
+        held_out[tested] = regression(known & (table.folds != fold)).decision_function(rows[tested])
+    by_all = regression(known)
+    threshold = np.quantile(held_out[asked], fitting.SONGS_LEFT_CLEAR)
+    coefficients, intercept = fitting._fit_gate(rows, table, spoken)
+    np.testing.assert_allclose(coefficients, by_all.coef_[0])
+    assert intercept == pytest.approx(by_all.intercept_[0] - threshold)
+    assert threshold > np.quantile(by_all.decision_function(rows[asked]), fitting.SONGS_LEFT_CLEAR)
+
+
+def test_the_gate_learns_of_loud_dialogue_over_clips_without_voices():
+    takes = [
+        replace(bare_take("score", f"g{i}", vocals=vocals), variant=variant)
+        for i, (vocals, variant) in enumerate(
+            (v, w) for v in ("no", "sung", "unknown") for w in ("original", "speech 0", "speech 1", "noise 0")
+        )
+    ]
+    at = np.flatnonzero(fitting._loud_dialogue(table_of(takes)))
+    assert [(takes[i].example.vocals, takes[i].variant) for i in at] == [("no", "speech 0")]
+    of_others = [t for t in takes if t.example.vocals != "no"]
+    at = np.flatnonzero(fitting._loud_dialogue(table_of(of_others)))
+    assert [(of_others[i].example.vocals, of_others[i].variant) for i in at] == [
+        ("sung", "speech 0"),
+        ("unknown", "speech 0"),
+    ]
+
+
+def test_the_gate_of_real_takes_tells_dialogue_from_clear_music(takes, model):
+    """Those that it learnt from."""
+    shares = {
+        variant: [
+            model.judge(t.features).dialogue
+            for t in takes
+            if t.variant == variant and t.label in ("score", "song")
+        ]
+        for variant in ("original", "varied 0", "speech 0")
+    }
+    assert np.mean(np.array(shares["speech 0"]) > 0.5) > 0.9
+    assert np.mean(np.array(shares["original"] + shares["varied 0"]) < 0.5) > 0.9
+
+
+# ---- too little dialogue
 
 
 def test_without_dialogue_there_is_one_expert():
-    rows, takes = spoken_takes()
-    kept = [i for i, t in enumerate(takes) if t.variant == "original"]
-    decision, _ = fit_decision(rows[kept], table_of([takes[i] for i in kept], np.arange(len(kept)) // 2 % 4))
+    rows, table = spoken_takes()
+    kept = ~loud(table)
+    decision, _ = fit_decision(rows[kept], table_of(table.chosen(kept), table.folds[kept]))
     assert decision.dialogue is None
 
 
+@pytest.mark.parametrize("lost", ["of songs", "of scores", "but in one fold", "of songs but in one fold"])
+def test_where_a_fold_would_leave_no_dialogue_to_learn_from_there_is_one_expert(lost):
+    rows, table = spoken_takes()
+    without_it = {
+        "of songs": songs(table),
+        "of scores": ~songs(table),
+        "but in one fold": table.folds != 2,
+        "of songs but in one fold": songs(table) & (table.folds != 2),
+    }[lost]
+    kept = ~(loud(table) & without_it)
+    decision, probabilities = fit_decision(rows[kept], table_of(table.chosen(kept), table.folds[kept]))
+    assert decision.dialogue is None
+    assert np.isfinite(probabilities).all()
+
+
+def test_voiceless_clips_all_in_one_fold_do_no_harm():
+    """Few corpora say of many clips whether someone sings."""
+    rows, table = spoken_takes()
+    takes = [
+        replace(t, example=replace(t.example, vocals="no" if fold == 2 else "unknown"))
+        for t, fold in zip(table.takes, table.folds, strict=True)
+    ]
+    fit_decision(rows, replace(table, takes=takes))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_groups", [3, 4])
+def test_very_few_speakers_can_be_held_apart(seed, n_groups):
+    """Three speakers over three or four clips of each class: some folds have no dialogue left at all."""
+    random = np.random.default_rng(seed)
+    takes = []
+    for label in ("score", "song"):
+        for group in range(n_groups):
+            clip = bare_take(label, f"{label} {group}", seed=seed, vocals=("no", "sung")[label == "song"])
+            takes.append(clip)
+            for i in range(2):
+                speaker = f"voice: {random.integers(3)}"
+                takes.append(replace(clip, variant=f"speech {i}", groups=clip.groups | {speaker}))
+    kernel = Kernel(np.zeros((1, 20), np.float16), np.ones((1, 2)), np.zeros(2), 0.1)
+    ear = Ear(Scaler(np.zeros(20), np.ones(20)), kernel, (VOICE, MUSIC))
+    fold_of = fold_of_groups(takes, 5, seed) | {f"voice: {i}": i for i in range(3)}
+    for fold in set(fold_of.values()):
+        model, _ = fit(without(takes, fold_of, fold), (), ear=ear)
+        assert 0 <= model.judge(takes[0].features).song_probability <= 1
+
+
+# ---- the voice's threshold
+
+
+def unsung(logits, *, label="score", known=0.0, **take):
+    """A take with the voice's logits of what sounds of it, of which all is known, or nothing."""
+    made = bare_take(label, "g", **take)
+    return fitting.Heard(replace(made, known={VOICE: np.full(3, known)}), 1.0, np.asarray(logits), None)
+
+
 def test_the_voice_threshold_leaves_few_false_alarms():
-    logits = np.random.default_rng(0).normal(0, 1, (50, 200))
-    takes = [replace(bare_take("score", f"g{i}"), known={VOICE: np.zeros(3)}) for i in range(50)]
-    threshold = fitting._voice_threshold(
-        [fitting.Heard(t, 1.0, v, None) for t, v in zip(takes, logits, strict=True)]
-    )
+    """Of all half seconds; a long clip has more of them."""
+    logits = np.random.default_rng(0).normal(0, 1, 10_000)
+    heard = [unsung(part) for part in np.split(logits, [10, 500, 9000])]
+    threshold = fitting._voice_threshold(heard)
     assert (logits > threshold).mean() == pytest.approx(fitting.VOICE_FALSE_ALARMS, abs=1e-3)
-    assert fitting._voice_threshold([fitting.Heard(bare_take("song", "s"), 1.0, logits[0], None)]) == 0.0
+
+
+def test_only_originals_of_scores_without_voices_set_the_voice_threshold():
+    heard = [unsung(np.zeros(50))]
+    expected = fitting._voice_threshold(heard)
+    high = np.full(500, 9.0)
+    heard += [unsung(high, label="song"), unsung(high, label="no_music"), unsung(high, known=np.nan)]
+    heard += [unsung(high, known=1.0), unsung(high, variant="speech 0"), unsung(high, variant="varied 0")]
+    assert fitting._voice_threshold(heard) == expected == 0
+    assert fitting._voice_threshold(heard[1:]) == 0.0
+
+
+def test_the_voice_threshold_is_of_ears_that_never_met_the_clip(takes, model):
+    fold_of = fold_of_groups(learnable(takes), fitting.INNER_FOLDS, 0)
+    heard = fitting._inner_hearing(learnable(takes), TAGS, fold_of, None, 0)
+    logits = [h.voice for h in heard if h.take.label == "score" and h.take.variant == "original"]
+    assert len(logits) == 8
+    share = (np.concatenate(logits) > model.voice_threshold).mean()
+    assert share == pytest.approx(fitting.VOICE_FALSE_ALARMS, abs=0.02)
 
 
 def test_where_nothing_can_be_learnt_nothing_is_claimed():
     """Numbers that have nothing to do with the labels: calibration from inner folds keeps near one half."""
-    kernel = Kernel(np.zeros((1, 20), np.float32), np.ones((1, 3)), np.zeros(3), 0.1)
+    kernel = Kernel(np.zeros((1, 20), np.float16), np.ones((1, 2)), np.zeros(2), 0.1)
     ear = Ear(Scaler(np.zeros(20), np.ones(20)), kernel, (VOICE, MUSIC))
     takes = [bare_take(("score", "song")[i % 2], f"g{i}", seed=i) for i in range(120)]
     model, _ = fit(takes, (), ear=ear)
