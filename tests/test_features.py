@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.signal
 from conftest import (
     RATE_HZ,
     make_clicks,
@@ -16,6 +17,7 @@ from conftest import (
     make_tone,
     make_voice,
 )
+from helpers import speech
 from make_golden import GOLDEN, measured
 
 from scoreorsong import features as ft
@@ -123,6 +125,12 @@ def test_the_same_at_half_the_gain(signal):
     assert_alike(clip(np.float32(0.5) * signal), clip(signal), relative=1e-3)
 
 
+def test_segments_are_the_same_at_half_the_gain(signal):
+    whole, half = (measure(analyze([gain * signal]), source="x") for gain in np.float32([1, 0.5]))
+    np.testing.assert_allclose(half.segments, whole.segments, rtol=1e-3, atol=1e-3)
+    np.testing.assert_array_equal(half.silent, whole.silent)
+
+
 def test_the_same_upside_down(signal):
     assert_alike(clip(-signal), clip(signal), relative=1e-5)
 
@@ -210,11 +218,74 @@ def test_a_wobble_beyond_a_voices_rate_is_no_vibrato():
     assert named(make_voice(vibrato_hz=1.5))["pitch_vibrato"] < 0.3 < named(make_voice())["pitch_vibrato"]
 
 
-@pytest.mark.parametrize("semitone", [9, 12, 17, 24, 30])
+@pytest.mark.parametrize("semitone", [-5, 0, 4, 9, 12, 17, 24, 30])
 def test_the_median_pitch_is_the_sung_one(semitone):
     sung = named(make_voice(hz=110 * 2 ** (semitone / 12)))
     assert sung["pitch_median"] == pytest.approx(semitone, abs=0.5)
-    assert sung["pitch_range"] == pytest.approx(1.2, abs=0.5)  # ±0.6 semitones
+    coarse = 0.2 if semitone < 9 else 0  # there two semitones are one bin of the STFT
+    assert sung["pitch_range"] == pytest.approx(1.2, abs=0.5 + coarse)  # ±0.6 semitones
+
+
+HELD_ROWS = ("distance", "log_held", "held_0.15", "held_0.3", "fit")
+
+
+def held(samples):
+    """The rows of `held_pitch` by name, without what the ends do."""
+    rows = vocals.held_pitch(analyze([np.asarray(samples, np.float32)]))
+    assert rows.shape[0] == len(HELD_ROWS)
+    return dict(zip(HELD_ROWS, rows[:, 5:-5], strict=True))
+
+
+@pytest.mark.parametrize("cents", [-40, 0, 30])
+@pytest.mark.parametrize("hz", [100.0, 220.0, 440.0])
+def test_a_held_tone_is_a_note_of_the_music(hz, cents):
+    """However the clip is tuned: its own semitones count."""
+    rows = held(make_voice(6.0, hz=hz * 2 ** (cents / 1200), semitones=0))
+    assert rows["distance"].max() < 0.05
+    np.testing.assert_allclose(rows["log_held"], np.log(6.0), atol=0.05)
+    assert rows["held_0.15"].all()
+    assert rows["held_0.3"].all()
+
+
+def test_a_held_tone_fits_the_harmony():
+    for samples in (make_tone(), make_voice(hz=440.0, semitones=0)):
+        np.testing.assert_allclose(held(samples)["fit"], 1, atol=1e-3)
+
+
+def test_a_gliding_tone_passes_the_notes():
+    rows, steady = held(make_glide(6.0, octaves=2.0)), held(make_voice(6.0, semitones=0))
+    assert rows["distance"].mean() == pytest.approx(0.25, abs=0.03)  # as of any number to the nearest whole one
+    assert rows["fit"].mean() < 0.6 < 0.9 < steady["fit"].mean()
+
+
+def test_a_fast_glide_is_not_held():
+    """Four octaves a second are 1.1 semitones a frame."""
+    rows = held(make_glide(0.7, octaves=2.8, hz=110.0))
+    np.testing.assert_allclose(rows["log_held"], np.log(1 / FRAMES_PER_S), atol=0.8)
+    assert rows["held_0.15"].mean() < 0.1
+    assert not rows["held_0.3"].any()
+
+
+@pytest.mark.parametrize(("note_s", "short", "long"), [(0.1, 0, 0), (0.25, 1, 0), (0.5, 1, 1)])
+def test_notes_are_held_for_as_long_as_they_sound(note_s, short, long):
+    rows = held(melody([0, 4, 7, 12, 7, 4, 9, 5] * 4, note_s=note_s))
+    assert np.median(np.exp(rows["log_held"])) == pytest.approx(note_s, abs=0.05)
+    assert np.mean(rows["held_0.15"]) == pytest.approx(short, abs=0.25)
+    assert np.mean(rows["held_0.3"]) == pytest.approx(long, abs=0.25)
+
+
+def test_a_detuned_melody_is_as_well_in_tune_with_itself():
+    notes = np.array([0, 4, 7, 12, 7, 4, 9, 5])
+    for offset in (0.0, 0.3, -0.3):
+        assert held(melody(notes + offset))["distance"].mean() < 0.03
+    assert held(melody(notes + np.tile([0, 0.5], 4)))["distance"].mean() > 0.15
+
+
+def test_speech_glides_past_the_notes_that_a_melody_holds():
+    spoken, sung = held(speech(0, 8.0)), held(melody([0, 4, 7, 12, 7, 4, 9, 5] * 2))
+    assert spoken["distance"].mean() > 5 * sung["distance"].mean()
+    assert np.exp(spoken["log_held"]).mean() < 0.2 < np.exp(sung["log_held"]).mean()
+    assert spoken["held_0.3"].mean() < 0.1 < 0.8 < sung["held_0.3"].mean()
 
 
 def test_syllables_swing_the_voice_band():
@@ -249,6 +320,66 @@ def test_a_tone_has_no_percussion():
     tone = named(make_tone())
     assert tone["percussive_mean"] < 0.2
     assert tone["percussive_peak"] < 0.2
+
+
+FRAME_ROWS = ("low", "mid", "high", "entropy", "peak", "change")
+
+
+def frames(samples):
+    """The rows of `structure.frames` by name, without what the ends do."""
+    rows = structure.frames(analyze([np.asarray(samples, np.float32)]))
+    assert rows.shape[0] == len(FRAME_ROWS)
+    return dict(zip(FRAME_ROWS, rows[:, 10:-10], strict=True))
+
+
+def test_percussion_is_told_by_region():
+    """Of the two bursts a second each is louder than what a tone leaves."""
+    bursts, tone = frames(make_clicks(6.0)), frames(make_tone(6.0))
+    for region in ("low", "mid", "high"):
+        assert np.quantile(bursts[region], 0.95) > 0.9
+        assert np.quantile(tone[region], 0.95) < 0.5
+    muffled = scipy.signal.sosfilt(scipy.signal.butter(8, 200, fs=RATE_HZ, output="sos"), make_clicks(6.0))
+    low = frames(muffled + make_tone(6.0, hz=3000, gain=0.2))
+    assert np.quantile(low["low"], 0.95) > 0.9
+    assert low["high"].mean() < 0.5
+
+
+def test_frames_tell_how_many_pitch_classes_there_are():
+    tone, noise, chord = (
+        frames(samples) for samples in (make_tone(), make_noise(), make_tone() + make_tone(hz=440 * 1.26))
+    )
+    assert tone["entropy"].max() < 0.2
+    assert tone["peak"].min() > 0.9
+    assert noise["entropy"].min() > 0.9
+    assert noise["peak"].max() < 0.3
+    assert chord["peak"] == pytest.approx(0.5, abs=0.1)
+    assert 0.2 < chord["entropy"].mean() < 0.4  # of two alike: log 2 / log 12
+
+
+def test_frames_tell_when_the_harmony_changes():
+    """Within the half second after it, from none to all of it."""
+    still = frames(make_tone(8.0))["change"]
+    assert still[20:-20].max() < 0.01  # the ends fade in a window
+    turned = frames(np.concatenate([make_tone(4.0), make_tone(4.0, hz=440 * 2 ** (5 / 12))]))["change"]
+    at_s = (np.arange(len(turned)) + 10) / FRAMES_PER_S
+    assert turned.max() > 0.9
+    assert at_s[turned.argmax()] == pytest.approx(4.25, abs=0.1)
+    assert turned[((at_s > 0.8) & (at_s < 3.6)) | (at_s > 4.9)].max() < 0.05
+
+
+def test_rows_of_frames_keep_within_their_ranges(signal):
+    spectra = analyze([signal])
+    rows, pitch = structure.frames(spectra), vocals.held_pitch(spectra)
+    assert rows.shape == (len(FRAME_ROWS), spectra.n_frames)
+    assert pitch.shape == (len(HELD_ROWS), spectra.n_frames)
+    slack = 1e-4
+    assert -slack <= rows.min() <= rows.max() <= 1 + slack
+    distance, log_held, *longer, fit = pitch
+    assert 0 <= distance.min() <= distance.max() <= 0.5 + slack
+    assert np.log(1 / FRAMES_PER_S) - slack <= log_held.min()
+    assert log_held.max() <= np.log(spectra.duration_s) + slack
+    assert set(np.unique(longer)) <= {0, 1}
+    assert 0 <= fit.min() <= fit.max() <= 1 + slack
 
 
 def melody(order, *, note_s=0.5):

