@@ -283,7 +283,9 @@ def test_the_clear_expert_learns_nothing_of_dialogue():
     """Nor the expert for dialogue of clear music: all labels of the other side turned round change nothing."""
     rows, table = spoken_takes()
     for turned_side, kept in ((True, "clear"), (False, "dialogue")):
-        takes = [turned(t) if at == turned_side else t for t, at in zip(table.takes, loud(table), strict=True)]
+        takes = [
+            turned(t) if at == turned_side else t for t, at in zip(table.takes, loud(table), strict=True)
+        ]
         one, other = (fit_decision(rows, replace(table, takes=these))[0] for these in (table.takes, takes))
         asked = np.random.default_rng(1).standard_normal((9, rows.shape[1]))
         answers = {
