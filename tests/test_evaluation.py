@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import TAGS, bare_take, small_takes
+from scipy.special import expit
 from scipy.special import logit as logit_of
 
 from scoreorsong import evaluation
 from scoreorsong.augmentation import COPIES
 from scoreorsong.evaluation import Verdict, cross_validate, figures, worst
-from scoreorsong.fitting import fold_of_groups
-from scoreorsong.model import MUSIC, VOICE
+from scoreorsong.fitting import fit, fold_of_groups
+from scoreorsong.model import MUSIC, VOICE, smoothed_voice
 
 
 def verdict(
@@ -362,6 +363,29 @@ def test_what_is_no_music():
     assert not any(name.startswith("no_music called") for name in got)
 
 
+def test_music_that_is_called_no_music_is_not_called_right():
+    """Whatever its song probability says; for the baseline, too, since it has no ear for music of its own."""
+    for truth, probability, voice_only in (("song", 0.9, 1.0), ("score", 0.1, -1.0)):
+        other = {"song": "score", "score": "song"}[truth]
+        run = [
+            verdict(truth, probability, f"a{i}", voice_only=voice_only, label="no_music" if i < 3 else None)
+            for i in range(4)
+        ]
+        run += [verdict(other, 1 - probability, f"b{i}", voice_only=-voice_only) for i in range(4)]
+        got = named([run])
+        assert got["accuracy"].value == got["accuracy"].baseline == pytest.approx(5 / 8)
+        assert got["accuracy where confident"].value == pytest.approx(5 / 8)
+        assert got[f"{truth} called right"].value == pytest.approx(1 / 4)
+        assert got[f"{other} called right"].value == 1.0
+        assert got[f"{EVERYTHING}, ROC-AUC"].value == 1.0  # ranks the probabilities, whatever is called
+        assert got["music called no_music"].value == pytest.approx(3 / 8)
+
+
+def test_dialogue_that_is_called_no_music_is_called_neither():
+    run = run_of({"score": [0.1] * 4}, part="score-core", variant="speech 0", label="no_music")
+    assert named([run])["score-core under dialogue 0 to 10 dB louder, called score"].value == 0.0
+
+
 # ---- intervals
 
 
@@ -472,6 +496,14 @@ def runs():
     return cross_validate(*small_takes(), seeds=(0, 1))
 
 
+@pytest.fixture(scope="module")
+def takes_and_model():
+    """Some takes of every variant, a model that met them, and its baseline."""
+    takes, tags = small_takes()
+    some = {(t.variant, t.label): t for t in takes}
+    return (list(some.values()), *fit(takes, tags))
+
+
 def test_every_clip_is_judged_once_per_seed(runs):
     own = {id(t) for t in small_takes()[0] if t.variant == "original" or t.checking}
     for run in runs:
@@ -487,6 +519,19 @@ def test_what_is_sung_is_what_the_fractions_count(runs):
         shares = verdict.fractions[VOICE] * verdict.fractions[MUSIC]
         assert verdict.sung.mean() == pytest.approx(shares)
     assert any(v.sung.any() for v in runs[0])
+
+
+def test_a_verdict_is_the_models_judgement(takes_and_model):
+    takes, model, baseline = takes_and_model
+    for verdict in evaluation.judge(model, takes, baseline):
+        features = verdict.take.features
+        judgement, heard = model.judge(features), model.ear(features.segments)
+        assert expit(verdict.logit) == pytest.approx(judgement.song_probability)
+        assert verdict.fractions == judgement.fractions
+        called = model.call(judgement.song_probability, judgement.fractions[MUSIC])
+        assert (verdict.label, verdict.confident) == called
+        np.testing.assert_array_equal(verdict.voice, smoothed_voice(heard, model.ear.heads))
+        np.testing.assert_array_equal(verdict.sung, model.sung_segments(heard, features.silent))
 
 
 def test_no_model_judges_groups_that_it_met(monkeypatch):

@@ -22,6 +22,7 @@ CONTENT = {
     "flags": {"yes": True, "no": False},
     "deep": {"list": [{"rows": RANDOM.standard_normal((3, 4))}, {"rows": np.arange(5)}]},
     "small": RANDOM.standard_normal((7, 2)).astype(np.float32),
+    "half": RANDOM.standard_normal((5, 3)).astype(np.float16),
     "empty": np.zeros((0, 3)),
     "point": np.array(2.5),
 }
@@ -81,9 +82,24 @@ def test_the_same_content_gives_the_same_bytes():
 def test_what_is_equal_but_not_alike_is_written_alike():
     """Big-endian, transposed and scalar numbers are the numbers that they are; a tuple comes back as a list."""
     rows = np.arange(6.0).reshape(2, 3)
-    content = {"a": rows.astype(">f8"), "b": rows.T, "c": np.float64(0.5), "d": (1, 2)}
-    expected = {"a": rows, "b": np.ascontiguousarray(rows.T), "c": 0.5, "d": [1, 2]}
+    halves = rows.astype(np.float16)
+    content = {
+        "a": rows.astype(">f8"),
+        "b": rows.T,
+        "c": np.float64(0.5),
+        "d": (1, 2),
+        "e": halves.astype(">f2"),
+    }
+    expected = {"a": rows, "b": np.ascontiguousarray(rows.T), "c": 0.5, "d": [1, 2], "e": halves}
     assert_same(storage.from_bytes(storage.to_bytes(content)), expected)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16, np.int64])
+def test_a_number_takes_as_many_bytes_as_its_kind_has(kind):
+    rows = np.ones(1000, kind)
+    assert len(storage.to_bytes({"a": rows})) - len(storage.to_bytes({"a": rows[:500]})) == pytest.approx(
+        500 * rows.itemsize, abs=8
+    )
 
 
 def test_read_arrays_are_ones_own():
@@ -115,6 +131,7 @@ def test_the_file_is_an_uncompressed_zip_with_a_readable_table():
         (float("nan"), "cannot store"),
         ([1.0, float("inf")], "cannot store"),
         (np.array([1.0, np.nan]), "cannot store"),
+        (np.array([1.0, np.inf], np.float16), "cannot store an array with NaN or infinity"),
     ],
 )
 def test_what_the_format_cannot_hold_is_refused_and_leaves_nothing(tmp_path, value, match):
@@ -183,6 +200,7 @@ HOSTILE = {
     "content a list": (archive({"model.json": document([1])}), "its content is not a table"),
     "another format": (archive({"model.json": document({}, format="x")}), "has format 'x'.*update"),
     "a newer version": (archive({"model.json": document({}, format_version=3)}), "version 3; this release reads.*update"),
+    "an older version": (archive({"model.json": document({}, format_version=1)}), "version 1; this release reads.*train the model again"),
     "compressed": (
         archive({"model.json": document({"a": "b" * 999})}, compression=zipfile.ZIP_DEFLATED), "compressed members"
     ),
@@ -201,6 +219,8 @@ HOSTILE = {
     "no such array": (with_array(array="b"), "is damaged"),
     "array of another kind": (with_array(array={}), "is damaged"),
     "NaN": (with_array(np.array([0, np.nan]).tobytes()), "a holds NaN or infinity"),
+    "NaN in half precision": (with_array(np.array([0, np.nan], "<f2").tobytes(), dtype="float16"), "a holds NaN or infinity"),
+    "half the bytes": (with_array(b"\0" * 16, dtype="float16"), "has 16 bytes, not the size of shape"),
     "infinity": (with_array(np.array([0, np.inf]).tobytes()), "a holds NaN or infinity"),
     "NaN in the table": (archive({"model.json": document({"x": [float("nan")]})}), "NaN"),
     "infinity in the table": (archive({"model.json": document({"x": 1}).replace('"x": 1', '"x": 1e999')}), "NaN or inf"),
