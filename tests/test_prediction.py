@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 from helpers import EXAMPLES, RATE_HZ, score, small_model, song, write_wav
+from scipy.special import logit
 
 from scoreorsong import AudioError, Failure, Prediction, extract, load_model, predict, predict_many
 from scoreorsong.audio import read_audio
 from scoreorsong.features import schema
-from scoreorsong.model import input_names
+from scoreorsong.model import MUSIC, VOICE, input_names
 from scoreorsong.prediction import (
     N_REASONS,
     SMALLEST_REASON,
@@ -140,6 +141,54 @@ def test_warnings_are_in_the_line():
     prediction = predict(np.zeros(RATE_HZ), rate=RATE_HZ)
     assert prediction.warnings == ("nothing but silence",)
     assert str(prediction) == "<array>: no_music  music 0%  [nothing but silence]"
+
+
+SPOKEN = "someone speaks over the music: judged by what is heard beneath, less surely"
+
+
+def with_gate(model, *, share, music_threshold=0.0):
+    """The model with a gate that is as far open for every clip, and a least share of music."""
+    gate = model.decision.dialogue
+    held = replace(gate, coefficients=np.zeros_like(gate.coefficients), intercept=float(logit(share)))
+    decision = replace(model.decision, dialogue=held)
+    return replace(model, decision=decision, music_threshold=music_threshold)
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.99, True), (0.51, True), (0.49, False), (0.01, False)])
+def test_speech_over_the_music_is_warned_of(share, warned):
+    """Where the expert for dialogue has more than half of the say."""
+    prediction = predict(song(3), rate=RATE_HZ, model=with_gate(small_model(), share=share))
+    assert (SPOKEN in prediction.warnings) == warned
+    assert (f"[{SPOKEN}]" in str(prediction)) == warned
+    assert prediction.label in ("score", "song")
+
+
+def test_where_there_is_no_music_nobody_speaks_over_it():
+    model = with_gate(small_model(), share=0.99, music_threshold=1.1)
+    prediction = predict(song(3), rate=RATE_HZ, model=model)
+    assert (prediction.label, prediction.warnings) == ("no_music", ())
+
+
+def test_a_model_without_an_expert_for_dialogue_never_warns_of_speech():
+    model = small_model()
+    model = replace(model, decision=replace(model.decision, dialogue=None), music_threshold=0.0)
+    assert predict(song(3), rate=RATE_HZ, model=model).warnings == ()
+
+
+def test_clear_music_is_not_said_to_be_spoken_over(predictions):
+    for name in ("score-ambient", "score-orchestral", "song-instrumental", "song-sung"):
+        assert SPOKEN not in predictions[name].warnings
+
+
+def test_the_shares_are_the_judgements(predictions):
+    for path in EXAMPLES:
+        judgement = default_model().judge(extract(path, windows=False))
+        prediction = predictions[path.stem]
+        assert prediction.song_probability == pytest.approx(judgement.song_probability)
+        shares = {MUSIC: prediction.music_fraction, VOICE: prediction.vocal_fraction}
+        assert shares == pytest.approx(judgement.fractions)
+        called = default_model().call(judgement.song_probability, judgement.fractions[MUSIC])
+        assert (prediction.label, prediction.confident) == called
 
 
 def test_a_prediction_cannot_be_changed(predictions):

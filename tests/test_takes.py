@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import TAGS, bare_take, score, small_takes, speech, write_corpus, write_csv, write_wav
+from helpers import TAGS, bare_take, score, singing, small_takes, speech, write_corpus, write_csv, write_wav
 
 from scoreorsong import takes as takes_module
 from scoreorsong.augmentation import CHECKS, COPIES, ENDS
@@ -276,6 +276,44 @@ def test_a_singer_over_music_is_known_by_phrases(takes):
         assert (take.known["voice"] == 0).any()
         assert (take.known["music"] == 1).all()
     assert any((t.known["voice"] == 1).any() for t in of(takes, "over music"))
+
+
+def test_every_mix_of_a_singer_is_another(takes):
+    mixes = [t for t in of(takes, "over music") if t.group == "voice: singing 0"]
+    assert len({t.features.clip.tobytes() for t in mixes}) == len(mixes) == SINGING_MIXES
+
+
+def test_a_singer_is_equalised_and_in_a_room_by_chance():
+    voice = singing(0, 3.0).astype(np.float32)
+    treated = [takes_module._treated(voice, np.random.default_rng(seed)) for seed in range(80)]
+    assert {(t.shape, t.dtype) for t in treated} == {(voice.shape, voice.dtype)}
+    assert all(np.isfinite(t).all() for t in treated)
+    plain = [np.array_equal(t, voice) for t in treated]
+    assert np.mean(plain) == pytest.approx(1 / 4, abs=0.15)
+    assert len({t.tobytes() for t in treated}) == len(treated) - sum(plain) + 1
+
+
+@pytest.mark.parametrize("step", ["equalise", "reverberate"])
+def test_either_treatment_is_a_toss_of_a_coin(monkeypatch, step):
+    calls = []
+    for name in ("equalise", "reverberate"):
+        monkeypatch.setattr(takes_module.augmentation, name, lambda x, _, name=name: calls.append(name) or x)
+    for seed in range(200):
+        takes_module._treated(np.zeros(10, np.float32), np.random.default_rng(seed))
+    assert calls.count(step) == pytest.approx(100, abs=30)
+
+
+def test_only_the_singer_is_treated_not_the_music(corpus, monkeypatch):
+    """And where the voice is known to be is asked of the treated one."""
+    examples, companions = corpus
+    singer = next(v for v in companions.voices if v.kind == "singing")
+    lengths, laid = [], []
+    presence = takes_module._presence
+    monkeypatch.setattr(takes_module, "_treated", lambda x, _: lengths.append(len(x)) or 0 * x)
+    monkeypatch.setattr(takes_module, "_presence", lambda x, n: laid.append(x) or presence(x, n))
+    takes_module._singing_takes(singer, examples[:1], 0, 0)
+    assert lengths == [4 * 22050]
+    assert not laid[0].any()
 
 
 # ---- the same again
