@@ -12,11 +12,12 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 import soundfile
-from helpers import EXAMPLES, RATE_HZ, score, small_model, song, write_wav
+from helpers import EXAMPLES, RATE_HZ, score, small_model, song, speech, write_wav
 from scipy.special import logit
 
 from scoreorsong import AudioError, Failure, Prediction, extract, load_model, predict, predict_many
 from scoreorsong.audio import read_audio
+from scoreorsong.augmentation import mix
 from scoreorsong.features import schema
 from scoreorsong.model import MUSIC, VOICE, input_names
 from scoreorsong.prediction import (
@@ -161,6 +162,16 @@ def test_speech_over_the_music_is_warned_of(share, warned):
     assert (SPOKEN in prediction.warnings) == warned
     assert (f"[{SPOKEN}]" in str(prediction)) == warned
     assert prediction.label in ("score", "song")
+
+
+@pytest.mark.parametrize("seed", [70, 71, 72])
+def test_a_score_under_dialogue_is_still_a_score(seed):
+    """Clip and speaker are new to the model; the speaker is up to 10 dB louder."""
+    music, spoken = (x.astype(np.float32) for x in (score(seed, 8.0), speech(seed + 500, 5.0)))
+    assert predict(music, rate=RATE_HZ, model=small_model()).warnings == ()
+    for ratio_db in (0, -10):
+        prediction = predict(mix(music, spoken, ratio_db), rate=RATE_HZ, model=small_model())
+        assert (prediction.label, prediction.warnings) == ("score", (SPOKEN,))
 
 
 def test_where_there_is_no_music_nobody_speaks_over_it():
