@@ -25,6 +25,7 @@ from helpers import (
 )
 
 from scoreorsong import __version__, cli, predict
+from scoreorsong.cli import common
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 
@@ -295,8 +296,8 @@ def test_a_full_disk_is_told(arguments):
 
 
 def test_progress_is_told_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(cli.time, "monotonic", iter(range(0, 1000, 20)).__next__)
-    assert list(cli._progress(iter("abcd"), 4)) == ["a", "b", "c", "d"]
+    monkeypatch.setattr(common.time, "monotonic", iter(range(0, 1000, 20)).__next__)
+    assert list(common.progress_shown(iter("abcd"), 4)) == ["a", "b", "c", "d"]
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(" [")[0] for line in lines] == [" 50% 2/4", "100% 4/4"]
     assert "<00:40" in lines[0]
@@ -304,5 +305,5 @@ def test_progress_is_told_now_and_then(capsys, monkeypatch):
 
 def test_progress_on_a_terminal_is_a_bar(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert list(cli._progress(iter("abc"), 3)) == ["a", "b", "c"]
+    assert list(common.progress_shown(iter("abc"), 3)) == ["a", "b", "c"]
     assert "\r100%|" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""What the commands share: arguments → values, work → progress on stderr, results → exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+OK, SOME_FAILED, NOTHING_DONE = 0, 1, 2
+LINE_EVERY_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 1e6
+
+
+def command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], what: str, example: str
+) -> Any:
+    parser = commands.add_parser(
+        name,
+        help=what,
+        description=what[0].upper() + what[1:] + ".",
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def chosen_model(path: str | None) -> Model:
+    from ..model import load_model
+    from ..prediction import default_model
+
+    return load_model(path) if path else default_model()
+
+
+def jobs(text: str) -> int:
+    count = int(text)
+    if count == 0 or count < -1:
+        raise argparse.ArgumentTypeError("expected a number of processes from 1, or -1 for all cores")
+    return count
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= MAX_TIMEOUT_S:
+        raise argparse.ArgumentTypeError(f"expected seconds from 0 to {MAX_TIMEOUT_S:g}")
+    return value
+
+
+def exit_code(failed: int, total: int) -> int:
+    return OK if not failed else NOTHING_DONE if failed == total else SOME_FAILED
+
+
+def progress_shown(work: Iterable[Any], total: int) -> Iterator[Any]:
+    """Count work off on stderr: a bar on a terminal, a line now and then elsewhere."""
+    from tqdm import tqdm
+
+    if sys.stderr.isatty():
+        yield from tqdm(work, total=total, dynamic_ncols=True)
+        return
+    begin = last = time.monotonic()
+    for done, piece in enumerate(work, 1):
+        yield piece
+        now = time.monotonic()
+        if now - last >= LINE_EVERY_S or done == total:
+            last = now
+            print(tqdm.format_meter(done, total, now - begin, ncols=0), file=sys.stderr, flush=True)
+
+
+def silent(work: Iterable[Any], total: int) -> Iterable[Any]:
+    return work
