@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 ORDER = (
     "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
     "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
-    "folders", "workers", "results", "tables", "batch",
+    "folders", "workers", "formats", "results", "tables", "albums", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
