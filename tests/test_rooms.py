@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # default model, so evaluation and prediction come before it.
 ORDER = (
     "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
+    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
     "folders", "workers", "formats", "results", "tables", "albums", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
