@@ -39,7 +39,8 @@ def cohesion(descriptors: Sequence[bytes]) -> float | None:
     units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
     total = units.sum(axis=0, dtype=np.float64)
     own = float((units**2).sum(dtype=np.float64))
-    return float(total @ total - own) / (len(units) * (len(units) - 1))
+    mean = float(total @ total - own) / (len(units) * (len(units) - 1))
+    return min(max(mean, -1.0), 1.0)  # single precision may miss the ends by a little
 
 
 def percentile(value: float, n_clips: int) -> float:
