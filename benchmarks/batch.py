@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Mapping
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -121,10 +122,12 @@ def _print_resume(folder: Path, finished: int) -> None:
             path.parent.mkdir(parents=True)
         path.touch()
     _pretend(table, find_files(library).files, next((folder / "library").rglob("*.flac")))
-    print(f"\n| going on with {finished} finished rows | seconds | memory at most, MB |\n|---|---|---|")
+    print(f"\n| going on with {finished} finished rows | seconds | of a core | memory at most, MB |")
+    print("|---|---|---|---|")
     for what, options in (("", ()), (", with albums", ("--albums", str(folder / "albums.csv")))):
-        seconds, megabytes = _scan(library, table, *options)
-        print(f"| results{what} | {seconds:.1f} | {megabytes:.0f} |")
+        seconds, used = _scan(library, table, *options)
+        busy_s, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+        print(f"| results{what} | {seconds:.1f} | {busy_s:.1f} | {megabytes:.0f} |")
 
 
 def _pretend(path: Path, files: Mapping[str, Fingerprint], clip: Path) -> None:
@@ -136,8 +139,8 @@ def _pretend(path: Path, files: Mapping[str, Fingerprint], clip: Path) -> None:
     table.close()
 
 
-def _scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
-    """Seconds and MB of a whole scan in a process of its own."""
+def _scan(folder: Path, table: Path, *options: str) -> tuple[float, Any]:
+    """Seconds of a whole scan in a process of its own, and what that used."""
     command = [
         sys.executable,
         "-m",
@@ -153,7 +156,7 @@ def _scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
-    return time.perf_counter() - began, used.ru_maxrss / 1024
+    return time.perf_counter() - began, used
 
 
 if __name__ == "__main__":

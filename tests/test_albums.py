@@ -54,7 +54,12 @@ def test_cohesion_is_the_mean_cosine_of_all_pairs():
     clips = descriptors(7, common=0.3)
     rows = [np.frombuffer(clip, np.int8).astype(float) for clip in clips]
     cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in combinations(rows, 2)]
-    assert cohesion(clips) == pytest.approx(np.mean(cosines), abs=1e-6)
+    assert cohesion(clips) == pytest.approx(np.mean(cosines), abs=1e-9)
+
+
+def test_large_folders_are_taken_in_pieces():
+    clips = descriptors(40, common=0.2)
+    assert cohesion(clips * 60) == pytest.approx((cohesion(clips) * 39 * 60 + 59) / (40 * 60 - 1), abs=1e-9)
 
 
 def test_cohesion_of_known_sets():

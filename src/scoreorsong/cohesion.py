@@ -13,9 +13,11 @@ from typing import Final
 import numpy as np
 from scipy.special import ndtr
 
+from .decision import Matrix
 from .features import schema
 
 STEPS: Final = 42  # in a standard deviation, so that three of them fill a byte
+AT_A_TIME: Final = 1000  # clips, to spare memory
 
 # Of sets of clips by different hands, either all scores or all songs, from the training corpus
 # (benchmarks/albums.py): mean similarity of a pair, its variance, and the variance, from clip to clip,
@@ -35,12 +37,19 @@ def cohesion(descriptors: Sequence[bytes]) -> float | None:
     """Mean similarity of all pairs, -1 to 1; None where there are no two comparable descriptors."""
     if len(descriptors) < 2 or {len(d) for d in descriptors} != {len(schema.NAMES)}:
         return None
-    rows = np.frombuffer(b"".join(descriptors), np.int8).reshape(len(descriptors), -1).astype(np.float32)
-    units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
-    total = units.sum(axis=0, dtype=np.float64)
-    own = float((units**2).sum(dtype=np.float64))
-    mean = float(total @ total - own) / (len(units) * (len(units) - 1))
-    return min(max(mean, -1.0), 1.0)  # single precision may miss the ends by a little
+    n, total, own = len(descriptors), np.zeros(len(schema.NAMES)), 0.0
+    for i in range(0, n, AT_A_TIME):
+        units = _units(descriptors[i : i + AT_A_TIME])
+        total += units.sum(axis=0)
+        own += float((units**2).sum())
+    mean = float(total @ total - own) / (n * (n - 1))
+    return min(max(mean, -1.0), 1.0)  # rounding may miss the ends by a little
+
+
+def _units(descriptors: Sequence[bytes]) -> Matrix:
+    """Descriptors at length 1, ``(clips, features)``; one that is all zeros stays so."""
+    rows = np.frombuffer(b"".join(descriptors), np.int8).reshape(len(descriptors), -1).astype(np.float64)
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1))
 
 
 def percentile(value: float, n_clips: int) -> float:
