@@ -89,7 +89,7 @@ def test_albums_stand_there_where_they_are_asked_for():
     without = page(results(ROWS), ".")
     assert data_of(without)["albums"] is None
     assert 'id="albums"' not in without
-    data = data_of(page(results(ROWS), ".", ALBUMS))
+    data = data_of(page(results(ROWS), ".", albums=ALBUMS))
     assert data["albums"] == [
         ["lib/songs", "song soundtrack", 0.7, 2, 0.0, 1.0, 0.5],
         ["lib/score", "score album", 0.9, 3, 1.0, 0.0, 0.9],
@@ -563,7 +563,10 @@ def test_a_hundred_thousand_rows_stay_light(show):
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(show):
-    chromium = show([*ROWS, row("lib/" + "long" * 50 + ".wav")])
+    long = "long" * 50
+    chromium = show(
+        [*ROWS, row(f"{long}/{long}.wav")], [*ALBUMS, album(long), album(f"{long}, without files")]
+    )
     wide = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wide)
     try:

@@ -162,7 +162,8 @@ def scan(
 
 def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, model_id: str) -> Iterator[Result]:
     for _, result in analyse(todo, crew):
-        table.append(row_of(result, model_id), todo[result.source], getattr(result, "descriptor", b""))
+        descriptor = result.descriptor if isinstance(result, Prediction) else b""
+        table.append(row_of(result, model_id), todo[result.source], descriptor)
         yield result
 
 

@@ -56,7 +56,7 @@ def write_report(
         for what, table in (("results", results.source), ("albums", albums)):
             if table is not None and target.exists() and os.path.exists(table) and target.samefile(table):
                 raise ResultsError(f"{target}: is the {what} table itself; name another file for the report")
-        write_whole(target, page(results, target.parent, told).encode("utf-8", "replace"))
+        write_whole(target, page(results, target.parent, albums=told).encode("utf-8", "replace"))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ResultsError(

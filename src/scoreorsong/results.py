@@ -119,23 +119,23 @@ def read_albums(path: str | os.PathLike[str]) -> list[Album]:
     return albums
 
 
-class _Kind(NamedTuple, Generic[Typed]):
-    """A kind of table: what it is called, the columns that it must have, and how a row is typed."""
+class _Layout(NamedTuple, Generic[Typed]):
+    """What a table is: what it is called, the columns that it must have, and how a row is typed."""
 
     name: str
     columns: tuple[str, ...]
     typed: Callable[[Record], Typed]
 
 
-def _read(source: Path, kind: _Kind[Typed]) -> tuple[list[Typed], str]:
+def _read(source: Path, layout: _Layout[Typed]) -> tuple[list[Typed], str]:
     """The rows, and a note where the last line is torn."""
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         raise ResultsError(
-            f"{source}: expected {kind.name} whose name ends in {', '.join(_READERS)}, as scan writes it"
+            f"{source}: expected {layout.name} whose name ends in {', '.join(_READERS)}, as scan writes it"
         )
     try:
-        return reader(source, kind)
+        return reader(source, layout)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ResultsError(
             f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})"
@@ -165,14 +165,14 @@ class _Lines:
 
 
 def _read_lines(
-    parse: Callable[[Path, _Lines, _Kind[Typed]], Iterator[Record]], source: Path, kind: _Kind[Typed]
+    parse: Callable[[Path, _Lines, _Layout[Typed]], Iterator[Record]], source: Path, layout: _Layout[Typed]
 ) -> tuple[list[Typed], str]:
     rows: list[Typed] = []
     # A byte order mark is what a spreadsheet leaves; a path need not be text.
     with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         lines = _Lines(file)
         try:
-            rows.extend(map(kind.typed, parse(source, lines, kind)))
+            rows.extend(map(layout.typed, parse(source, lines, layout)))
         except (ValueError, RecursionError, csv.Error) as error:
             if lines.number == 1 or not lines.torn():
                 raise ResultsError(f"{source}, line {lines.number}: {error}") from error
@@ -180,10 +180,10 @@ def _read_lines(
     return rows, ""
 
 
-def _csv_records(source: Path, lines: _Lines, kind: _Kind[Any]) -> Iterator[Record]:
+def _csv_records(source: Path, lines: _Lines, layout: _Layout[Any]) -> Iterator[Record]:
     reader = csv.reader(lines, strict=True)
     header = next(reader, [])
-    _check_columns(source, header, kind)
+    _check_columns(source, header, layout)
     for cells in reader:
         if cells and len(cells) != len(header):
             raise ValueError(f"{len(cells)} cells, expected {len(header)} as in the header")
@@ -191,20 +191,20 @@ def _csv_records(source: Path, lines: _Lines, kind: _Kind[Any]) -> Iterator[Reco
             yield dict(zip(header, cells, strict=True))
 
 
-def _json_records(source: Path, lines: _Lines, kind: _Kind[Any]) -> Iterator[Record]:
+def _json_records(source: Path, lines: _Lines, layout: _Layout[Any]) -> Iterator[Record]:
     for line in filter(str.strip, lines):
         record = json.loads(line)
         if not isinstance(record, dict):
             raise ValueError(f"{_shown(record)}, expected an object in braces")
         if lines.number == 1:
-            _check_columns(source, record, kind)
+            _check_columns(source, record, layout)
         yield record
 
 
 # ---- Parquet
 
 
-def _read_parquet(source: Path, kind: _Kind[Typed]) -> tuple[list[Typed], str]:
+def _read_parquet(source: Path, layout: _Layout[Typed]) -> tuple[list[Typed], str]:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -215,9 +215,9 @@ def _read_parquet(source: Path, kind: _Kind[Typed]) -> tuple[list[Typed], str]:
     rows: list[Typed] = []
     try:
         with source.open("rb") as file, ParquetFile(file) as table:
-            _check_columns(source, table.schema_arrow.names, kind)
-            for batch in table.iter_batches(columns=list(kind.columns)):
-                rows.extend(map(kind.typed, batch.to_pylist()))
+            _check_columns(source, table.schema_arrow.names, layout)
+            for batch in table.iter_batches(columns=list(layout.columns)):
+                rows.extend(map(layout.typed, batch.to_pylist()))
     except ArrowException as error:
         raise ResultsError(f"{source}: is damaged or no Parquet ({error})") from error
     except ValueError as error:
@@ -225,7 +225,7 @@ def _read_parquet(source: Path, kind: _Kind[Typed]) -> tuple[list[Typed], str]:
     return rows, ""
 
 
-_READERS: Final[Mapping[str, Callable[[Path, _Kind[Any]], tuple[list[Any], str]]]] = {
+_READERS: Final[Mapping[str, Callable[[Path, _Layout[Any]], tuple[list[Any], str]]]] = {
     ".csv": partial(_read_lines, _csv_records),
     ".jsonl": partial(_read_lines, _json_records),
     ".parquet": _read_parquet,
@@ -235,11 +235,11 @@ _READERS: Final[Mapping[str, Callable[[Path, _Kind[Any]], tuple[list[Any], str]]
 # ---- one record → one row
 
 
-def _check_columns(source: Path, found: Collection[str], kind: _Kind[Any]) -> None:
-    missing = [column for column in kind.columns if column not in found]
+def _check_columns(source: Path, found: Collection[str], layout: _Layout[Any]) -> None:
+    missing = [column for column in layout.columns if column not in found]
     if missing:
         raise ResultsError(
-            f"{source}: not {kind.name} as scan writes it: lacks the columns {', '.join(missing)}; "
+            f"{source}: not {layout.name} as scan writes it: lacks the columns {', '.join(missing)}; "
             f"found {_shown(', '.join(found)) if found else 'nothing'}"
         )
 
@@ -282,8 +282,8 @@ def _album(record: Record) -> Album:
     return album
 
 
-_RESULTS: Final = _Kind("a results table", COLUMNS, _result)
-_ALBUMS: Final = _Kind("an albums table", ALBUM_COLUMNS, _album)
+_RESULTS: Final = _Layout("a results table", COLUMNS, _result)
+_ALBUMS: Final = _Layout("an albums table", ALBUM_COLUMNS, _album)
 
 
 def _check_filled(row: Result | Album, columns: Collection[str]) -> None:
