@@ -17,8 +17,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # default model, so evaluation and prediction come before it.
 ORDER = (
     "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
-    "folders", "workers", "results", "tables", "batch",
+    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
+    "folders", "workers", "formats", "results", "tables", "albums", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
