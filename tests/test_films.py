@@ -132,3 +132,13 @@ def test_sound_that_begins_late_keeps_its_place_in_the_film(tmp_path, ending, co
     part = heard(path, offset_s=3.0, max_s=1.0)
     np.testing.assert_allclose(part[:4000], 0, atol=1e-3)
     assert hz_of(part[10_000:]) == pytest.approx(330, abs=1.5)
+
+
+@pytest.mark.parametrize("ending", ["mkv", "mp4", "wav"])
+def test_the_length_is_known_from_the_first_block_on(tmp_path, ending):
+    path = tmp_path / f"film.{ending}"
+    write_wav(path, make_tone(2.0)) if ending == "wav" else write_film(path, "aac")
+    audio = open_audio(path)
+    next(iter(audio))
+    assert audio.announced_s == pytest.approx(2.0, abs=0.05)
+    assert open_audio(make_tone(2.0), rate=RATE_HZ).announced_s == 2

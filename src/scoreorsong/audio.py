@@ -67,10 +67,12 @@ class Audio:
     ----------
     name : what the source is called in results and messages.
     warnings : one sentence for each oddity; complete once the blocks are read.
+    announced_s : how long it says it is, once the first block is read; 0 where it does not say.
     """
 
     name: str
     warnings: list[str] = field(default_factory=list)
+    announced_s: float = 0.0
     _read: Callable[[Audio], RawBlocks] = field(default=lambda audio: iter(()), repr=False)
 
     def __iter__(self) -> Iterator[Samples]:
@@ -155,7 +157,9 @@ def open_audio(
     if isinstance(source, np.ndarray):
         samples = _checked_array(source, rate)
         return Audio(
-            source_name(samples), _read=lambda _: _array_blocks(samples, float(rate or 0), offset_s, max_s)
+            source_name(samples),
+            announced_s=len(samples) / float(rate or 1),
+            _read=lambda _: _array_blocks(samples, float(rate or 1), offset_s, max_s),
         )
     if rate is not None:
         raise AudioError(f"rate={rate}: only an array of samples takes rate=; a file knows its own")
@@ -266,7 +270,7 @@ def _file_blocks(
     source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None, track: int
 ) -> RawBlocks:
     """libsndfile's blocks; from where it gives up, and for all tracks but the first, PyAV's, if that is installed."""
-    read_s, decode = 0.0, partial(media_blocks, source, name=audio.name, warn=audio.warn, track=track)
+    read_s, decode = 0.0, partial(media_blocks, source, audio, track=track)
     if track > 1:
         if not installed():
             raise AudioError(f"{audio.name}: to choose its sound track {track}, {EXTRA}")
@@ -301,6 +305,7 @@ def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float 
         raise AudioError(f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
     if file.channels > MAX_CHANNELS:
         raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
+    audio.announced_s = file.frames / rate_hz
     file.skip(round(offset_s * rate_hz))
     limit = None if max_s is None else round(max_s * rate_hz)
     step, read = int(READ_S * rate_hz), 0

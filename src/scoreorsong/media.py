@@ -8,10 +8,10 @@ of the film.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,15 +26,23 @@ BREAKS_OFF = "the file breaks off after {:.1f} s, before its announced end, and 
 RawBlocks: TypeAlias = Iterator[tuple[npt.NDArray[Any], float]]
 
 
+class Told(Protocol):
+    """What a decoder tells of the source it reads."""
+
+    name: str
+    announced_s: float
+
+    def warn(self, sentence: str) -> None: ...
+
+
 def installed() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
 def media_blocks(
     source: Path | BinaryIO,
+    audio: Told,
     *,
-    name: str,
-    warn: Callable[[str], None],
     track: int = 1,
     offset_s: float = 0.0,
     max_s: float | None = None,
@@ -44,8 +52,7 @@ def media_blocks(
 
     Parameters
     ----------
-    name : of the source, for messages.
-    warn : takes a sentence on what was odd.
+    audio : has the name for messages, and is told what is odd and how long the track should be.
     track : which sound track, from 1.
     offset_s, max_s : the part to read.
     began : whether another decoder has read what lies before, so that a failure is only the end.
@@ -59,7 +66,8 @@ def media_blocks(
     read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
     try:
         with _opened(source) as file, _container(file) as media:
-            stream = _chosen(media, name, track)
+            stream = _chosen(media, audio.name, track)
+            audio.announced_s = _announced_s(media, stream)
             for samples, rate in _decoded(media, stream):
                 first, last = (round((s - read_s) * rate) for s in (offset_s, min(end_s, 1e9)))
                 read_s += len(samples) / rate
@@ -69,15 +77,15 @@ def media_blocks(
                     yield part, rate
                 if read_s >= end_s:
                     return
-            if read_s < 0.98 * _announced_s(media, stream):
-                warn(BREAKS_OFF.format(read_s))
+            if read_s < 0.98 * audio.announced_s:
+                audio.warn(BREAKS_OFF.format(read_s))
     except (av.FFmpegError, OSError) as error:
         if not began:
             raise AudioError(
-                f"{name}: {reason(error)}; expected an audio or video file with sound, "
+                f"{audio.name}: {reason(error)}; expected an audio or video file with sound, "
                 "check that it is complete"
             ) from error
-        warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
+        audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
 
 
 def _opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
