@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from scoreorsong.segments import Segment
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoreorsong.segments import Curve, Segment
 
 SEGMENTS = (
     Segment(0.0, 12.5, "no_music", 0.4, True, 0.0),
@@ -30,3 +34,30 @@ HOSTILE = (
     "a b\tc.wav", "a\nTITLE: b.wav", "a --> b.wav", "日本 é.mkv", "no text \udcff.wav", '"=1+1".wav', "=cmd()", "<b>&.wav",
     "..", "<array>", "", ";", "a\x85b\u2028c.wav",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Timeline:
+    source: str
+    duration_s: float
+    segments: tuple
+    curve: Curve
+    band: tuple
+    warnings: tuple
+    model_id: str
+
+
+def make_timeline(segments=SEGMENTS, *, source="film.wav", hop_s=0.5, **more):
+    """A timeline of these segments, whose curve says the same."""
+    duration_s = segments[-1].end_s if segments else 0.0
+    middles = (np.arange(np.ceil(duration_s / hop_s)) + 0.5) * hop_s
+    heard = [next((s for s in segments if at_s < s.end_s), segments[-1]) for at_s in middles]
+    curve = Curve(
+        hop_s,
+        song_probability=np.array([s.song_probability for s in heard], np.float32),
+        music=np.array([s.has_music for s in heard], np.float32),
+        voice=np.array([s.vocal_fraction for s in heard], np.float32),
+        level_db=np.array([-20.0 if s.has_music else -55.0 for s in heard], np.float32),
+    )
+    known = {"band": (0.4, 0.6), "warnings": (), "model_id": "m1", **more}
+    return Timeline(source=source, duration_s=duration_s, segments=tuple(segments), curve=curve, **known)

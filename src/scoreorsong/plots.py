@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from .errors import ExportError
 from .exports import plain, written
-from .segments import Segment, clock
+from .segments import clock
 
 if TYPE_CHECKING:
     from .timeline import Timeline
@@ -27,7 +27,7 @@ PICTURES: Final = (".png", ".svg", ".pdf")
 COLORS: Final = {"score": "#2a6fbb", "song": "#b8407e", "no_music": "#c9cdd4"}
 VOICE_COLOR, BAND_COLOR = "#e08a00", "#8a8f98"
 ROW_S, MOST_ROWS = 1800.0, 12
-WIDTH_IN, ROW_IN, EDGE_IN, DPI = 15.0, 2.3, 1.1, 120
+WIDTH_IN, HEAD_IN, ROW_IN, DPI = 15.0, 0.35, 2.8, 120
 FLOOR_DB: Final = -60.0
 MUSIC_FROM: Final = 0.5  # share of music below which a song probability says nothing
 LABEL_FROM: Final = 0.05  # share of a row from which a segment has room for its name
@@ -51,7 +51,7 @@ def write_plot(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     data = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # in a name: shown as a box
-        _drawn(timeline).savefig(data, format=kind[1:], dpi=DPI)
+        drawn(timeline).savefig(data, format=kind[1:], dpi=DPI)
     written(path, data.getvalue())
 
 
@@ -60,15 +60,20 @@ def _figure(height_in: float) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ExportError('a picture needs Matplotlib: pip install "score-or-song[report]"') from error
-    return Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    return Figure(figsize=(WIDTH_IN, height_in))
 
 
-def _drawn(timeline: Timeline) -> Any:
+def drawn(timeline: Timeline) -> Any:
+    """The Matplotlib figure."""
     row_s = max(min(ROW_S, timeline.duration_s), timeline.duration_s / MOST_ROWS, 1.0)
     rows = max(1, math.ceil(timeline.duration_s / row_s))
-    figure = _figure(EDGE_IN + rows * ROW_IN)
-    figure.suptitle(_title(timeline), x=0.01, ha="left", fontsize=11, parse_math=False)
+    height_in = HEAD_IN + rows * ROW_IN
+    figure = _figure(height_in)
+    figure.text(0.01, 1 - 0.08 / height_in, _title(timeline), va="top", fontsize=11, parse_math=False)
     axes = figure.subplots(2 * rows, 1, squeeze=False, height_ratios=[2, 3] * rows)[:, 0]
+    figure.subplots_adjust(
+        left=0.037, right=0.985, bottom=0.3 / height_in, top=1 - HEAD_IN / height_in, hspace=0.3
+    )
     for row in range(rows):
         level, shares = axes[2 * row : 2 * row + 2]
         span = (row * row_s, (row + 1) * row_s)
@@ -93,23 +98,31 @@ def _draw_level(ax: Any, timeline: Timeline, start_s: float, end_s: float) -> No
     for label, color in COLORS.items():
         told = label.replace("_", " ")
         ax.fill_between(times, FLOOR_DB, level_db, where=heard == label, color=color, lw=0, label=told)
-    for segment in timeline.segments:
-        left, right = max(segment.start_s, start_s), min(segment.end_s, end_s)
-        if left < right:
-            _draw_name(ax, segment, left, right, roomy=right - left >= LABEL_FROM * (end_s - start_s))
+    _draw_strip(ax, timeline, start_s, end_s)
     ax.set_ylim(FLOOR_DB, 22)
     ax.set_yticks([-60, -40, -20, 0])
     ax.set_ylabel("level, dB", fontsize=8)
 
 
-def _draw_name(ax: Any, segment: Segment, left: float, right: float, *, roomy: bool) -> None:
-    color, hatch = COLORS[segment.label], "" if segment.confident else "////"
-    ax.broken_barh([(left, right - left)], (4, 18), facecolor=color, hatch=hatch, edgecolor="white", lw=0.6)
-    if segment.has_music and roomy:
-        box = {"facecolor": color, "edgecolor": "none", "pad": 1.5}
-        name = segment.label if segment.confident else f"{segment.label}?"
-        middle = {"ha": "center", "va": "center", "clip_on": True}
-        ax.text((left + right) / 2, 12.5, name, color="white", fontsize=8, weight="bold", bbox=box, **middle)
+def _draw_strip(ax: Any, timeline: Timeline, start_s: float, end_s: float) -> None:
+    """The segments, hatched where the model is unsure, with their names where there is room."""
+    spans: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+    for segment in timeline.segments:
+        left, right = max(segment.start_s, start_s), min(segment.end_s, end_s)
+        if left < right:
+            spans.setdefault((segment.label, segment.confident), []).append((left, right - left))
+    for (label, confident), places in spans.items():
+        hatch = "" if confident else "////"
+        ax.broken_barh(places, (4, 18), facecolor=COLORS[label], hatch=hatch, edgecolor="white", lw=0.6)
+        for left, length in places:
+            if label != "no_music" and length >= LABEL_FROM * (end_s - start_s):
+                _draw_name(ax, left + length / 2, label, "" if confident else "?")
+
+
+def _draw_name(ax: Any, middle_s: float, label: str, doubt: str) -> None:
+    box = {"facecolor": COLORS[label], "edgecolor": "none", "pad": 1.5}
+    style = {"color": "white", "fontsize": 8, "weight": "bold", "ha": "center", "va": "center"}
+    ax.text(middle_s, 12.5, label + doubt, bbox=box, **style)
 
 
 def _draw_shares(ax: Any, timeline: Timeline, start_s: float, end_s: float) -> None:

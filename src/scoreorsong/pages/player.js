@@ -11,7 +11,7 @@ const MUSIC_FROM = 0.5;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const TICK_PX = 90;
 const NAME_PX = 44;
-const DEEPEST_PX_PER_S = 40;
+const DEEPEST_PX_PER_S = 200;
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const segments = data.segments.map(([start, end, label, probability, confident, vocal], index) => (
