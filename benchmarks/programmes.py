@@ -137,9 +137,7 @@ def _music(
     return piece, last, after
 
 
-def _lay(
-    programme: Samples, piece: _Piece, voices: dict[str, Shelf], random: Random, dialogue: bool
-) -> None:
+def _lay(programme: Samples, piece: _Piece, voices: dict[str, Shelf], random: Random, dialogue: bool) -> None:
     if piece.samples is not None:
         fade_in, fade_out = piece.fades
         samples = piece.samples.copy()

@@ -19,7 +19,7 @@ ORDER = (
     "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
     "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
     "folders", "workers", "results", "tables", "batch",
-    "timeline", "exports", "report", "__init__", "cli", "__main__",
+    "segments", "listening", "decoding", "exports", "timeline", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
 HEAVY = ("librosa", "sklearn", "numba", "scipy", "numpy", "soundfile", "pandas", "matplotlib")

@@ -50,7 +50,9 @@ def decode(gains: Matrix, costs: npt.NDArray[np.floating], shortest: Sequence[in
     entry[0] = 0.0
     best, start, every = np.full(states, -np.inf), np.zeros(states, np.intp), np.arange(states)
     for t in range(1, n + 1):
-        candidate = np.where(t >= least, entry[t - least, every], -np.inf)  # a run that begins `least` before t
+        candidate = np.where(
+            t >= least, entry[t - least, every], -np.inf
+        )  # a run that begins `least` before t
         start = np.where(candidate > best, t - least, start)
         best, began[t] = np.maximum(best, candidate), start
         if t < n:

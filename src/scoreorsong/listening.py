@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import expit, logit
 
 from .audio import RATE_HZ, Samples
-from .decision import Matrix
+from .decision import Decision, Matrix
 from .features import SEGMENT_FRAMES, measure
 from .model import Model, decision_row
 from .spectra import HOP, Array, Spectra, joined, stream
@@ -25,48 +26,61 @@ WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SPAN_WINDOWS: Final = 16  # are cut from one stretch of spectra, within which what they share is computed once
 SILENCE_DB: Final = -120.0
+# Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
+# a clip on its own may be a half-spoken song; in 10 s of a programme speech is by far the likelier.
+GATE_OPENING: Final = 6.0
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What was heard at every point.
+    """What was heard, at every point and in every window.
 
     Attributes
     ----------
     heads : ``(points, heads)`` logits of the ear.
-    sounding : ``(points,)`` share of the windows in which it is not silent, 0 to 1.
-    song : ``(points,)`` calibrated logit that the music around it is a song.
+    sounding : ``(points,)`` share of its windows in which a point is not silent, 0 to 1.
     level_db : ``(points,)`` RMS level in dB re full scale, at least `SILENCE_DB`.
+    song : ``(windows,)`` calibrated logit that the music is a song.
+    dialogue : ``(windows,)`` how surely someone speaks over it, 0 to 1.
     duration_s : length of the source.
     """
 
     heads: Matrix
     sounding: Matrix
-    song: Matrix
     level_db: Array
+    song: Matrix
+    dialogue: Matrix
     duration_s: float
+
+    def over_points(self, values: Matrix, weights: Matrix) -> Matrix:
+        """The weighted mean, at every point, of numbers of the windows that hold it, ``(points,)``."""
+        sums = np.zeros((len(self.heads), 2))
+        for part, value, weight in zip(self.windows(), values, weights, strict=True):
+            sums[part] += (weight * value, weight)
+        return np.asarray(sums[:, 0] / sums[:, 1])
+
+    def windows(self) -> list[slice]:
+        """The points of every window."""
+        starts = range(0, len(self.song) * STRIDE_POINTS, STRIDE_POINTS)
+        return [slice(start, min(start + WINDOW_POINTS, len(self.heads))) for start in starts]
 
 
 def listen(blocks: Iterable[Samples], model: Model) -> Heard:
-    """Hear a source from end to end, block by block.
+    """Hear a source from end to end.
 
     Parameters
     ----------
     blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
     """
     meter = _Meter()
-    heard = [_hear(span, starts, model) for span, starts in _spans(stream(meter.read(blocks)))]
-    sums = np.zeros((SPAN_WINDOWS * STRIDE_POINTS * (len(heard) - 1) + len(heard[-1]), heard[-1].shape[1]))
-    for i, part in enumerate(heard):
-        sums[i * SPAN_WINDOWS * STRIDE_POINTS :][: len(part)] += part
+    spans = [_hear(span, windows, model) for span, windows in _spans(stream(meter.read(blocks)))]
+    step = SPAN_WINDOWS * STRIDE_POINTS
+    sums = np.zeros((step * (len(spans) - 1) + len(spans[-1][0]), spans[-1][0].shape[1]))
+    for i, (points, _) in enumerate(spans):
+        sums[i * step :][: len(points)] += points
     means = sums[:, 1:] / sums[:, :1]
-    return Heard(
-        heads=means[:, 2:],
-        sounding=means[:, 0],
-        song=means[:, 1],
-        level_db=meter.level_db(len(means)),
-        duration_s=meter.duration_s,
-    )
+    song, dialogue = np.vstack([windows for _, windows in spans]).T
+    return Heard(means[:, 1:], means[:, 0], meter.level_db(len(means)), song, dialogue, meter.duration_s)
 
 
 def _spans(parts: Iterable[Spectra]) -> Iterator[tuple[Spectra, list[slice]]]:
@@ -84,24 +98,33 @@ def _spans(parts: Iterable[Spectra]) -> Iterator[tuple[Spectra, list[slice]]]:
     yield rest, [slice(s, s + size) for s in range(0, max(rest.n_frames - size + stride, 1), stride)]
 
 
-def _hear(span: Spectra, windows: list[slice], model: Model) -> Matrix:
-    """Sums over the windows of what `_judge` says, ``(points, 3 + heads)``."""
+def _hear(span: Spectra, windows: list[slice], model: Model) -> tuple[Matrix, Matrix]:
+    """Of every point the sum over the windows of `_judge`'s rows; of every window its two numbers."""
     _ = span.percussive  # so that the windows need not find it once more each
-    parts = [(window.start // SEGMENT_FRAMES, _judge(span[window], model)) for window in windows]
-    last, rows = parts[-1]
-    sums = np.zeros((last + len(rows), rows.shape[1]))
-    for first, rows in parts:
-        sums[first : first + len(rows)] += rows
-    return sums
+    judged = [_judge(span[window], model) for window in windows]
+    starts = [window.start // SEGMENT_FRAMES for window in windows]
+    rows, _ = judged[-1]
+    sums = np.zeros((starts[-1] + len(rows), rows.shape[1]))
+    for start, (rows, _) in zip(starts, judged, strict=True):
+        sums[start : start + len(rows)] += rows
+    return sums, np.array([numbers for _, numbers in judged])
 
 
-def _judge(window: Spectra, model: Model) -> Matrix:
-    """For every point: one, whether it sounds, the song's logit, the logits of the ear."""
+def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float]]:
+    """For every point one, whether it sounds, and the ear's logits; the song's logit and dialogue's share."""
     features = measure(window, source="", windows=False)
     heard = model.ear(features.segments)
-    song = model.decision(decision_row(features, heard, model.ear.heads)[None])
-    ones = np.ones(len(heard))
-    return np.column_stack([ones, ~features.silent, song * ones, heard])
+    scores = model.decision.scores(decision_row(features, heard, model.ear.heads)[None])
+    return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _weigh(scores, model.decision)
+
+
+def _weigh(scores: Matrix, decision: Decision) -> tuple[float, float]:
+    """The decision's logit, and the dialogue's share, with the gate opened wider than for a single clip."""
+    clear = float(decision.clear(scores)[0])
+    if decision.dialogue is None:
+        return clear, 0.0
+    share = float(expit(logit(decision.share(scores)[0]) + GATE_OPENING))
+    return (1 - share) * clear + share * float(decision.dialogue.expert(scores)[0]), share
 
 
 class _Meter:
