@@ -19,7 +19,8 @@ from scoreorsong.dataset import Companions, Example, Voice
 
 Random = np.random.Generator
 
-SLICES = ("score-core", "score-choir", "song-vocal", "song-instrumental")
+SUNG_SLICES = ("score-core", "score-choir", "song-vocal")
+ALL_SLICES = (*SUNG_SLICES, "song-instrumental")
 SHORTEST_CUE_S, LONGEST_CUE_S = 10.0, 60.0
 SHORTEST_GAP_S, LONGEST_GAP_S = 4.0, 40.0
 SONG_SHARE = 0.4
@@ -78,10 +79,7 @@ def make_programme(
 ) -> Programme:
     """A programme of about so many minutes from these clips and voices."""
     random = np.random.default_rng([seed, dialogue])
-    shelves = {
-        label: Shelf([c for c in clips if c.label == label and c.slice in SLICES], random)
-        for label in ("score", "song")
-    }
+    shelves = {label: Shelf([c for c in clips if c.label == label], random) for label in ("score", "song")}
     voices = {
         kind: Shelf([v for v in companions.voices if v.kind == kind], random) for kind in ("speech", "noise")
     }
