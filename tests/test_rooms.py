@@ -19,7 +19,8 @@ ORDER = (
     "errors", "files", "media", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
     "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
     "folders", "workers", "results", "tables", "batch",
-    "pages", "segments", "timecode", "exports", "cuesheet", "timeline", "plots", "player", "report", "__init__", "cli", "__main__",
+    "pages", "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timeline", "plots", "player", "report",
+    "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
 HEAVY = ("librosa", "sklearn", "numba", "scipy", "numpy", "soundfile", "pandas", "matplotlib")
