@@ -70,11 +70,9 @@ def rows(segments: Segments) -> str:
     return table(header, [s.to_dict() for s in segments])
 
 
-def document(segments: Segments, **about: Any) -> str:
-    """JSON: what is told about the timeline, then its segments."""
-    return (
-        json.dumps({**about, "segments": [s.to_dict() for s in segments]}, indent=1, allow_nan=False) + "\n"
-    )
+def document(content: Mapping[str, Any]) -> str:
+    """JSON for people to read as well."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def jams(segments: Segments, *, source: str, duration_s: float, model_id: str) -> str:
@@ -101,7 +99,7 @@ def jams(segments: Segments, *, source: str, duration_s: float, model_id: str) -
         "identifiers": {"source": plain(source)}, "jams_version": JAMS_VERSION,
     }  # fmt: skip
     content = {"annotations": [annotation], "file_metadata": file_metadata, "sandbox": {}}
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return document(content)
 
 
 def webvtt(segments: Segments) -> str:
