@@ -9,8 +9,10 @@ only, and a change must pay for itself by the evidence on both sides.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,9 @@ import scipy.ndimage
 from scipy.special import expit, log_expit
 from threadpoolctl import threadpool_limits
 
-from .audio import Audio, Source, open_audio
+from . import exports
+from .audio import Audio, Samples, Source, open_audio
+from .cuesheet import cue_sheet_page, cue_sheet_table, cues, read_usage_map
 from .decision import Matrix
 from .decoding import Run, decode, novelty
 from .extraction import warn_if_odd
@@ -27,6 +31,10 @@ from .listening import Heard, listen
 from .model import MUSIC, Model, smoothed_voice
 from .prediction import default_model
 from .segments import Curve, Segment
+from .timecode import DEFAULT_FPS, DEFAULT_START, frame_rate
+
+Path: TypeAlias = str | os.PathLike[str]
+Fps: TypeAlias = float | str
 
 STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
@@ -88,8 +96,86 @@ class Timeline:
             "model_id": self.model_id,
         }
 
+    def to_audacity(self, path: Path) -> None:
+        """Write a label track for Audacity; like all of these, whole or not at all."""
+        exports.written(path, exports.audacity(self.segments))
 
-def timeline(source: Source, *, model: Model | None = None, rate: float | None = None) -> Timeline:
+    def to_csv(self, path: Path) -> None:
+        """Write one row per segment."""
+        exports.written(path, exports.rows(self.segments))
+
+    def to_json(self, path: Path) -> None:
+        """Write `to_dict`."""
+        exports.written(path, exports.document(self.to_dict()))
+
+    def to_jams(self, path: Path) -> None:
+        """Write JAMS, the annotations of music research."""
+        text = exports.jams(
+            self.segments, source=self.source, duration_s=self.duration_s, model_id=self.model_id
+        )
+        exports.written(path, text)
+
+    def to_webvtt(self, path: Path) -> None:
+        """Write captions of the music, to be shown over a film."""
+        exports.written(path, exports.webvtt(self.segments))
+
+    def to_rttm(self, path: Path) -> None:
+        """Write rich transcription time marks of the music."""
+        exports.written(path, exports.rttm(self.segments, source=self.source))
+
+    def to_otio(self, path: Path, *, fps: Fps = DEFAULT_FPS, start_timecode: str = DEFAULT_START) -> None:
+        """Write OpenTimelineIO with a clip and a marker per cue; needs the extra ``[otio]``.
+
+        Parameters
+        ----------
+        fps : 24, 25, "29.97" (drop-frame), "29.97ndf" (not) and the like, see `frame_rate`.
+        start_timecode : of the programme's first frame.
+        """
+        text = exports.otio(
+            self.segments,
+            source=self.source,
+            duration_s=self.duration_s,
+            rate=frame_rate(fps),
+            start_timecode=start_timecode,
+        )
+        exports.written(path, text)
+
+    def to_edl(self, path: Path, *, fps: Fps = DEFAULT_FPS, start_timecode: str = DEFAULT_START) -> None:
+        """Write a CMX 3600 edit decision list of the cues; `fps` and `start_timecode` as in `to_otio`."""
+        rate = frame_rate(fps)
+        text = exports.edl(self.segments, source=self.source, rate=rate, start_timecode=start_timecode)
+        exports.written(path, text)
+
+    def to_cue_sheet(
+        self,
+        path: Path,
+        *,
+        fps: Fps = DEFAULT_FPS,
+        start_timecode: str = DEFAULT_START,
+        usage_map: Path | None = None,
+    ) -> None:
+        """Write the draft of a cue sheet: a page to print where the path ends in .html, else CSV.
+
+        Parameters
+        ----------
+        fps, start_timecode : as in `to_otio`.
+        usage_map : a file that says which usage codes to suggest, by default the shipped map.
+        """
+        rate, usage = frame_rate(fps), read_usage_map(usage_map)
+        rows = cues(self.segments, rate=rate, start_timecode=start_timecode, usage_map=usage)
+        if os.fspath(path).lower().endswith(".html"):
+            length = rate.timecode(rate.frame(self.duration_s))
+            text = cue_sheet_page(
+                rows, source=self.source, duration=length, rate=rate, model_id=self.model_id
+            )
+        else:
+            text = cue_sheet_table(rows)
+        exports.written(path, text)
+
+
+def timeline(
+    source: Source, *, model: Model | None = None, rate: float | None = None, track: int = 1
+) -> Timeline:
     """Find the cues of score and the songs in a film, a show or any other long source.
 
     It is read block by block, so that memory hardly grows with its length. Speech and
@@ -102,10 +188,11 @@ def timeline(source: Source, *, model: Model | None = None, rate: float | None =
         ``(frames, channels)``.
     model : by default the one that ships with the package.
     rate : sample rate of an array in Hz.
+    track : which sound track of a film, from 1.
 
     Raises
     ------
-    AudioError : the source cannot be read or holds too little sound.
+    AudioError : the source cannot be read, holds too little sound or has no such track.
 
     Examples
     --------
@@ -113,14 +200,16 @@ def timeline(source: Source, *, model: Model | None = None, rate: float | None =
     >>> print(timeline(np.zeros(44100), rate=22050).segments[0])
     0:00:00.0  0:00:02.0  no_music
     """
-    return of_audio(open_audio(source, rate=rate), model=model)
+    return of_audio(open_audio(source, rate=rate, track=track), model=model)
 
 
-def of_audio(audio: Audio, *, model: Model | None = None) -> Timeline:
-    """The timeline of an opened source, such as one track of a film."""
+def of_audio(
+    audio: Audio, *, model: Model | None = None, progress: Callable[[Audio], Iterable[Samples]] = iter
+) -> Timeline:
+    """The timeline of an opened source, whose blocks `progress` may count as it passes them on."""
     model = model or default_model()
     with threadpool_limits(1):  # many small products: threads would only wait for one another
-        heard = listen(audio, model)
+        heard = listen(progress(audio), model)
         evidence = weigh(heard, model)
         runs = decode(evidence.gains(), evidence.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])
     warn_if_odd(audio, heard.duration_s, silent=not heard.sounding.any())
