@@ -38,7 +38,7 @@ from scoreorsong.fitting import fit, fold_of_groups, without
 from scoreorsong.model import Model, load_model
 from scoreorsong.segments import Segment
 from scoreorsong.takes import speaker_group
-from scoreorsong.timeline import STATES, timeline
+from scoreorsong.timelines import STATES, timeline
 from scoreorsong.training import make_takes
 
 FOLDS, TEST_FOLDS = 5, (2, 3, 4)
@@ -47,7 +47,7 @@ LENGTHS_MIN = (10, 60, 120)
 LONG_RATE_HZ = 48000
 MEASURED = """
 import resource, sys, time
-from scoreorsong.timeline import timeline
+from scoreorsong.timelines import timeline
 from scoreorsong.prediction import default_model
 default_model()
 began = time.process_time()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .model import Model, load_model
     from .prediction import Failure, Prediction, Reason, predict, predict_many
     from .segments import Curve, Segment
-    from .timeline import Timeline, timeline
+    from .timelines import Timeline, timeline
     from .training import train
 
 __version__ = "0.1.0"
@@ -53,7 +53,7 @@ _ROOMS = {
     "model": ("Model", "load_model"),
     "prediction": ("Failure", "Prediction", "Reason", "predict", "predict_many"),
     "segments": ("Curve", "Segment"),
-    "timeline": ("Timeline", "timeline"),
+    "timelines": ("Timeline", "timeline"),
     "training": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -11,7 +11,7 @@ from . import pages
 from .exports import plain, written
 
 if TYPE_CHECKING:
-    from .timeline import Timeline
+    from .timelines import Timeline
 
 FILMS: Final = (".mp4", ".m4v", ".mov", ".webm", ".mkv")
 CURVES: Final = ("level_db", "song_probability", "music", "voice")

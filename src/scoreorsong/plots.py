@@ -21,7 +21,7 @@ from .exports import plain, written
 from .segments import clock
 
 if TYPE_CHECKING:
-    from .timeline import Timeline
+    from .timelines import Timeline
 
 PICTURES: Final = (".png", ".svg", ".pdf")
 COLORS: Final = {"score": "#2a6fbb", "song": "#b8407e", "no_music": "#c9cdd4"}

@@ -18,7 +18,7 @@ from .common import OK, chosen_model, command, exit_code, progress_shown
 
 if TYPE_CHECKING:
     from ..audio import Audio, Samples
-    from ..timeline import Timeline
+    from ..timelines import Timeline
 
 ENDINGS: Final = {
     "audacity": ".txt", "csv": ".csv", "json": ".json", "jams": ".jams", "otio": ".otio", "edl": ".edl",
@@ -65,7 +65,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from ..audio import open_audio
-    from ..timeline import of_audio
+    from ..timelines import of_audio
 
     audio = open_audio(options.file, track=options.track)
     outputs = _outputs(options)
@@ -117,7 +117,7 @@ def _check_used(options: argparse.Namespace, formats: set[str]) -> None:
 
 
 def _exporter(name: str, options: argparse.Namespace) -> Write:
-    from ..timeline import Timeline
+    from ..timelines import Timeline
 
     chosen = {"fps": options.fps, "start_timecode": options.start_timecode} if name in IN_FRAMES else {}
     if name == "cuesheet":
@@ -156,7 +156,7 @@ def _nothing() -> Timeline:
     import numpy as np
 
     from ..segments import Curve
-    from ..timeline import Timeline
+    from ..timelines import Timeline
 
     empty = np.zeros(0, np.float32)
     return Timeline("", 0.0, (), Curve(1.0, empty, empty, empty, empty), (0.5, 0.5), (), "")

@@ -40,9 +40,10 @@ STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
 SILENT_LOGIT: Final = -6.0  # of music, where nothing sounds
+DIALOGUE_LOGIT: Final = 1.5  # added to that of music where someone speaks, who masks it
 # What a point adds to the evidence: windows overlap and neighbours agree, so that it counts for a fraction.
-SONG_WEIGHT: Final = 0.1
-MUSIC_WEIGHT: Final = 0.3
+SONG_WEIGHT: Final = 0.07
+MUSIC_WEIGHT: Final = 0.4
 # How much less a window tells of the music in it, the more the sound changes within; and how much one
 # without music still does.
 PURITY: Final = 20.0
@@ -264,13 +265,15 @@ class Evidence:
 def weigh(heard: Heard, model: Model) -> Evidence:
     """What was heard → the evidence in it."""
     change = novelty(_standardised(heard.heads), NOVELTY_POINTS)
-    music = np.where(heard.sounding > 0, heard.heads[:, model.ear.heads.index(MUSIC)], SILENT_LOGIT)
+    speech = heard.over_points(heard.dialogue, np.ones(len(heard.dialogue)))
+    music = heard.heads[:, model.ear.heads.index(MUSIC)] + DIALOGUE_LOGIT * speech
+    music = np.where(heard.sounding > 0, music, SILENT_LOGIT)
     return Evidence(
         music=music,
         song=heard.over_points(heard.song, _trust(heard, change, expit(music))),
         sung=model.sung_segments(heard.heads, heard.sounding == 0),
         change=change,
-        clear=1 - heard.over_points(heard.dialogue, np.ones(len(heard.dialogue))),
+        clear=1 - speech,
     )
 
 
