@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from timelines import HOSTILE, MUSIC, SEGMENTS, TIMELINES
+from timelines import HOSTILE, MUSIC, SEGMENTS, TIMELINES, make_timeline
 
 from scoreorsong import exports, files
 from scoreorsong.errors import ExportError
@@ -65,8 +65,8 @@ def test_audacity_labels(tmp_path, segments):
 
 @timelines
 def test_csv_and_json_hold_everything(segments):
-    document = json.loads(exports.document(segments, source="a", band=(0.4, 0.6)), parse_constant=pytest.fail)
-    assert (document["source"], document["band"]) == ("a", [0.4, 0.6])
+    document = json.loads(exports.document(make_timeline(segments).to_dict()), parse_constant=pytest.fail)
+    assert (document["source"], document["band"]) == ("film.wav", [0.4, 0.6])
     for row, said, segment in zip(
         csv.DictReader(io.StringIO(exports.rows(segments))), document["segments"], segments, strict=True
     ):

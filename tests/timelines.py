@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from scoreorsong.segments import Curve, Segment
+from scoreorsong.timelines import Timeline
 
 SEGMENTS = (
     Segment(0.0, 12.5, "no_music", 0.4, True, 0.0),
@@ -34,17 +33,6 @@ HOSTILE = (
     "a b\tc.wav", "a\nTITLE: b.wav", "a --> b.wav", "日本 é.mkv", "no text \udcff.wav", '"=1+1".wav', "=cmd()", "<b>&.wav",
     "..", "<array>", "", ";", "a\x85b\u2028c.wav",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Timeline:
-    source: str
-    duration_s: float
-    segments: tuple
-    curve: Curve
-    band: tuple
-    warnings: tuple
-    model_id: str
 
 
 def make_timeline(segments=SEGMENTS, *, source="film.wav", hop_s=0.5, **more):

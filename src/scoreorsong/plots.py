@@ -47,7 +47,7 @@ def write_plot(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     """
     kind = Path(path).suffix.lower()
     if kind not in PICTURES:
-        raise ExportError(f"{os.fspath(path)}: a picture has the ending {', '.join(PICTURES)}")
+        raise ExportError(f"no picture has the ending {kind!r}; expected {', '.join(PICTURES)}")
     data = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # in a name: shown as a box

@@ -75,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     failed = sum(not _written(timeline, path, write) for path, write in outputs.items())
     if failed or not options.output:
         print(timeline)  # what was heard is not lost with a full disk
+    for warning in timeline.warnings if options.output else ():
+        print(f"score-or-song: {options.file}: {warning}", file=sys.stderr)
     return exit_code(failed, len(outputs)) if outputs else OK
 
 
@@ -189,11 +191,11 @@ def _by_second(audio: Audio) -> Iterator[Samples]:
 
     from ..audio import RATE_HZ
 
-    held: list[Samples] = []
+    rest = np.zeros(0, np.float32)
     for block in audio:
-        held.append(block)
-        if sum(map(len, held)) >= RATE_HZ:
-            yield np.concatenate(held)
-            held = []
-    if held:
-        yield np.concatenate(held)
+        rest = np.concatenate([rest, block])
+        while len(rest) >= RATE_HZ:
+            yield rest[:RATE_HZ]
+            rest = rest[RATE_HZ:]
+    if len(rest):
+        yield rest
