@@ -40,7 +40,9 @@ STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
 DIALOGUE_LOGIT: Final = 1.5  # added to the logit of music where someone speaks, who masks it
-SUREST: Final = 3.0  # logit of music, to either side: beyond it a neighbour of a change would outvote its novelty
+SUREST: Final = (
+    3.0  # logit of music, to either side: beyond it a neighbour of a change would outvote its novelty
+)
 # What a point adds to the evidence: windows overlap and neighbours agree, so that it counts for a fraction.
 SONG_WEIGHT: Final = 0.07
 MUSIC_WEIGHT: Final = 0.4
