@@ -50,7 +50,7 @@ def write_plot(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         raise ExportError(f"no picture has the ending {kind!r}; expected {', '.join(PICTURES)}")
     data = BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # in a name: shown as a box
+        warnings.simplefilter("ignore", UserWarning)  # letters of a name that the font lacks: shown as boxes
         drawn(timeline).savefig(data, format=kind[1:], dpi=DPI)
     written(path, data.getvalue())
 
