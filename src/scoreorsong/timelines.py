@@ -56,7 +56,7 @@ CHANGE_COST: Final = 4.0
 NOVELTY_GAIN: Final = 10.0
 LEAST_COST: Final = 0.3
 # From which novelty on a change within one label is a new cue, where nobody speaks, and what that gains.
-NEW_CUE_NOVELTY: Final = 0.3
+NEW_CUE_NOVELTY: Final = 0.35
 NEW_CUE_GAIN: Final = 0.5
 
 
