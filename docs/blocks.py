@@ -1,7 +1,7 @@
 """The program and its model → the parts of README and of the pages that tell of them.
 
 A call such as ``{{ figures() }}`` stands for what it returns. The pages are filled while
-mkdocs builds them (`hooks`). README.md holds such templates in comments that readers do not
+mkdocs builds them. README.md holds such templates in comments that readers do not
 see, each with what it was filled to after it; a test compares the two, and
 
     python docs/blocks.py
@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from latex2mathml.converter import convert
 
 import scoreorsong
 from scoreorsong import audio, decision, evaluation, features, fitting, model, prediction, spectra
@@ -55,6 +54,11 @@ def renewed(readme: str) -> str:
     return MARKED.sub(lambda found: f"{found[1]}\n{filled(found[2]).strip()}\n\n{found[3]}", readme)
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """What mkdocs makes a page of."""
+    return filled(markdown)
+
+
 def shell(command: str, *, lines: int | None = None) -> str:
     """A command, and the first lines of what it prints."""
     output = _output(command).splitlines()
@@ -66,7 +70,13 @@ def _output(command: str) -> str:
     folder = _workplace().name
     paths = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        command, shell=True, cwd=folder, env={**os.environ, **paths}, capture_output=True, text=True, check=False
+        command,
+        shell=True,
+        cwd=folder,
+        env={**os.environ, **paths},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr}")
@@ -113,7 +123,9 @@ def examples_missed() -> str:
     """Which of the examples are not called what their names say."""
     labels = {path: path.stem.split("-")[0].replace("speech", "no_music") for path in EXAMPLES.glob("*.ogg")}
     missed = sorted(f"`{path.name}`" for path, label in labels.items() if predict(path).label != label)
-    return f"Called wrong among these: {' and '.join(missed)}." if missed else "All of these are called right."
+    return (
+        f"Called wrong among these: {' and '.join(missed)}." if missed else "All of these are called right."
+    )
 
 
 def limits() -> str:
@@ -148,7 +160,11 @@ def feature_tables() -> str:
     lines = []
     for family, members in groupby(schema.FEATURES, key=lambda feature: feature.family):
         rows = [f"| `{f.name}` | {f.unit} | {f.low:g} to {f.high:g} | {f.meaning} |" for f in members]
-        lines += [f"\n## {family}: {len(rows)} features\n", "| name | unit | range | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"\n## {family}: {len(rows)} features\n",
+            "| name | unit | range | meaning |",
+            "|---|---|---|---|",
+        ]
         lines += rows
     return "\n".join(lines)
 
@@ -156,7 +172,9 @@ def feature_tables() -> str:
 def commands() -> str:
     """The help of every command."""
     os.environ["COLUMNS"] = HELP_COLUMNS
-    return "\n\n".join(f"## {name}\n\n{_fence(parser.format_help().splitlines())}" for name, parser in _commands())
+    return "\n\n".join(
+        f"## {name}\n\n{_fence(parser.format_help().splitlines())}" for name, parser in _commands()
+    )
 
 
 def _commands() -> Iterator[tuple[str, ArgumentParser]]:
@@ -176,15 +194,25 @@ def public_names() -> str:
 
 def formula(latex: str) -> str:
     """A formula as MathML, which browsers draw by themselves."""
+    from latex2mathml.converter import convert  # the pages need it, README does not
+
     return f'<p class="formula">{convert(latex.strip(), display="block")}</p>'
 
 
 _SAID = {
-    say.__name__: say
-    for say in (card, commands, corpus, examples_missed, feature_tables, figures, limits, percent, public_names, shell, tags)
-} | {room.__name__.rpartition(".")[2]: room for room in (
-    audio, decision, evaluation, features, fitting, model, prediction, schema, spectra, structure, vocals
-)} | {"shipped": default_model}
+    **{
+        call.__name__: call
+        for call in (card, commands, corpus, examples_missed, feature_tables, figures, limits, percent)
+    },
+    **{call.__name__: call for call in (public_names, shell, tags)},
+    **{
+        room.__name__.rpartition(".")[2]: room
+        for room in (audio, decision, evaluation, features, fitting, model, prediction, schema, spectra)
+    },
+    "structure": structure,
+    "vocals": vocals,
+    "shipped": default_model,
+}
 
 
 if __name__ == "__main__":
