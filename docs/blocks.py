@@ -67,20 +67,17 @@ def shell(command: str, *, lines: int | None = None) -> str:
 
 
 def _output(command: str) -> str:
-    folder = _workplace().name
-    paths = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        command,
-        shell=True,
-        cwd=folder,
-        env={**os.environ, **paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    options: dict[str, Any] = {"shell": True, "capture_output": True, "text": True, "check": False}
+    done = subprocess.run(command, cwd=_workplace().name, env={**os.environ, **paths()}, **options)
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
+
+
+def paths() -> dict[str, str]:
+    """The environment in which the command is found, also where it is not installed."""
+    path = f"{_workplace().name}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 @cache
