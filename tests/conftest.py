@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,3 +95,22 @@ def glide() -> Maker:
 @pytest.fixture
 def silence() -> Maker:
     return make_silence
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium, or a skip that says why there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("no Chromium with its driver here (Debian: chromium, chromium-driver)")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(driver)
+    with webdriver.Chrome(options, service) as started:
+        yield started

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import re
 from fractions import Fraction
@@ -83,10 +82,7 @@ def m4a(tmp_path, tone):
 
 
 def without_extra(monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        "scoreorsong.audio.importlib.util.find_spec", lambda name: None if name == "av" else find_spec(name)
-    )
+    monkeypatch.setattr("scoreorsong.audio.installed", lambda: False)
 
 
 # ---- what can be read

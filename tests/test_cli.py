@@ -29,7 +29,7 @@ from scoreorsong.cli import common
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 
-COMMANDS = ("predict", "scan", "features", "train", "report", "info")
+COMMANDS = ("predict", "scan", "timeline", "features", "train", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -245,25 +244,6 @@ def test_what_cannot_be_done_is_2(tmp_path, monkeypatch, capsys, arguments):
 
 
 # ---- in a browser
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless Chromium, or a skip that says why there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    browser, driver = next(filter(None, map(shutil.which, names)), None), shutil.which("chromedriver")
-    if not browser or not driver:
-        pytest.skip("no Chromium with its driver here (Debian: chromium, chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(driver)
-    with webdriver.Chrome(options, service) as started:
-        yield started
 
 
 @pytest.fixture

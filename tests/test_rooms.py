@@ -16,10 +16,11 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained and builds on the
 # default model, so evaluation and prediction come before it.
 ORDER = (
-    "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
+    "errors", "files", "media", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
     "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
     "folders", "workers", "results", "tables", "batch",
-    "timeline", "exports", "report", "__init__", "cli", "__main__",
+    "pages", "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
+    "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
 HEAVY = ("librosa", "sklearn", "numba", "scipy", "numpy", "soundfile", "pandas", "matplotlib")
@@ -118,6 +119,13 @@ def test_the_door_is_light():
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.strip() == "[]"
     assert answer.stderr == ""
+
+
+def test_no_room_bears_a_public_name():
+    """Once imported, a module hides the function of its name from `from scoreorsong import ...`."""
+    import scoreorsong
+
+    assert not ROOMS & set(scoreorsong.__all__)
 
 
 @every_module

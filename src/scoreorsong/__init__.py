@@ -16,24 +16,44 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batch import predict_folder
-    from .errors import AudioError, BatchError, LabelsError, ModelError, ResultsError, ScoreOrSongError
+    from .errors import (
+        AudioError,
+        BatchError,
+        ExportError,
+        LabelsError,
+        ModelError,
+        ResultsError,
+        ScoreOrSongError,
+    )
     from .estimators import ClipFeatures
     from .extraction import extract
     from .features import Features
     from .model import Model, load_model
     from .prediction import Failure, Prediction, Reason, predict, predict_many
+    from .segments import Curve, Segment
+    from .timelines import Timeline, timeline
     from .training import train
 
 __version__ = "0.1.0"
 
 _ROOMS = {
     "batch": ("predict_folder",),
-    "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
+    "errors": (
+        "AudioError",
+        "BatchError",
+        "ExportError",
+        "LabelsError",
+        "ModelError",
+        "ResultsError",
+        "ScoreOrSongError",
+    ),
     "estimators": ("ClipFeatures",),
     "extraction": ("extract",),
     "features": ("Features",),
     "model": ("Model", "load_model"),
     "prediction": ("Failure", "Prediction", "Reason", "predict", "predict_many"),
+    "segments": ("Curve", "Segment"),
+    "timelines": ("Timeline", "timeline"),
     "training": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -42,6 +62,8 @@ __all__ = [
     "AudioError",
     "BatchError",
     "ClipFeatures",
+    "Curve",
+    "ExportError",
     "Failure",
     "Features",
     "LabelsError",
@@ -51,11 +73,14 @@ __all__ = [
     "Reason",
     "ResultsError",
     "ScoreOrSongError",
+    "Segment",
+    "Timeline",
     "extract",
     "load_model",
     "predict",
     "predict_folder",
     "predict_many",
+    "timeline",
     "train",
 ]
 

@@ -7,11 +7,10 @@ block by block, so that memory does not grow with the length of the source.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -21,6 +20,7 @@ import soundfile
 import soxr
 
 from .errors import AudioError
+from .media import BREAKS_OFF, RawBlocks, installed, media_blocks, reason
 
 RATE_HZ = 22050
 READ_S = 1.0  # a decoder that stumbles loses at most this much of what came before
@@ -28,11 +28,11 @@ RUN_UP_S = 7.0  # an MP3 frame may borrow bits from the 255 frames before it, wh
 MIN_S = 0.05
 MIN_RATE_HZ, MAX_RATE_HZ = 2_000, 1_000_000
 MAX_CHANNELS = 64
+EXTRA = 'install the extra that reads it: pip install "score-or-song[media]"'
 LOUDEST = 1e6  # floats beyond full scale happen (unscaled integers); beyond this they are damage
 
 Samples: TypeAlias = npt.NDArray[np.float32]
 Source: TypeAlias = "str | os.PathLike[str] | BinaryIO | npt.NDArray[Any]"
-_RawBlocks: TypeAlias = Iterator[tuple[npt.NDArray[Any], float]]
 
 # What libsndfile cannot open and PyAV can. The Ogg family stands here because
 # libsndfile 1.2.2 gives up on some Opus files that other programs wrote.
@@ -57,9 +57,6 @@ MEDIA_ENDINGS = frozenset(
         ".oga",
     ]
 )
-HEADERLESS = frozenset(["aac", "ac3", "eac3", "mp3", "mpegts"])
-
-BREAKS_OFF = "the file breaks off after {:.1f} s, before its announced end, and was analysed up to there"
 
 
 @dataclass
@@ -70,11 +67,13 @@ class Audio:
     ----------
     name : what the source is called in results and messages.
     warnings : one sentence for each oddity; complete once the blocks are read.
+    announced_s : how long it says it is, once the first block is read; 0 where it does not say.
     """
 
     name: str
     warnings: list[str] = field(default_factory=list)
-    _read: Callable[[Audio], _RawBlocks] = field(default=lambda audio: iter(()), repr=False)
+    announced_s: float = 0.0
+    _read: Callable[[Audio], RawBlocks] = field(default=lambda audio: iter(()), repr=False)
 
     def __iter__(self) -> Iterator[Samples]:
         """Yield mono float32 blocks at `RATE_HZ`, about `READ_S` long each.
@@ -116,7 +115,12 @@ class Audio:
 
 
 def open_audio(
-    source: Source, *, rate: float | None = None, offset_s: float = 0.0, max_s: float | None = None
+    source: Source,
+    *,
+    rate: float | None = None,
+    offset_s: float = 0.0,
+    max_s: float | None = None,
+    track: int = 1,
 ) -> Audio:
     """Open a source for reading in blocks.
 
@@ -126,11 +130,13 @@ def open_audio(
         ``(frames,)`` or ``(frames, channels)``; integers are scaled to [-1, 1].
     rate : sample rate of an array in Hz; only an array takes it.
     offset_s, max_s : the part to read, in seconds; by default all of it.
+    track : which sound track of a film, from 1.
 
     Raises
     ------
     AudioError : no such file, not readable, empty, or not a usable array. What
-        only decoding can find is raised while the blocks are read.
+        only decoding can find is raised while the blocks are read; that there is
+        no such track, with a list of those there are.
 
     Examples
     --------
@@ -144,18 +150,25 @@ def open_audio(
             f"offset_s={offset_s}, max_s={max_s}: expected seconds with offset_s >= 0 and max_s > 0; "
             "leave max_s out to read to the end"
         )
+    if track < 1 or (track > 1 and isinstance(source, np.ndarray)):
+        raise AudioError(
+            f"track={track}: expected a number from 1; only a file has more than one sound track"
+        )
     if isinstance(source, np.ndarray):
         samples = _checked_array(source, rate)
         return Audio(
-            source_name(samples), _read=lambda _: _array_blocks(samples, float(rate or 0), offset_s, max_s)
+            source_name(samples),
+            announced_s=len(samples) / float(rate or 1),
+            _read=lambda _: _array_blocks(samples, float(rate or 1), offset_s, max_s),
         )
     if rate is not None:
         raise AudioError(f"rate={rate}: only an array of samples takes rate=; a file knows its own")
     if isinstance(source, (str, os.PathLike)):
         path = _checked_path(Path(source))
-        return Audio(str(path), _read=lambda audio: _file_blocks(path, audio, offset_s, max_s))
+        return Audio(str(path), _read=lambda audio: _file_blocks(path, audio, offset_s, max_s, track))
     _check_stream(source)
-    return Audio(source_name(source), _read=lambda audio: _file_blocks(source, audio, offset_s, max_s))
+    name = source_name(source)
+    return Audio(name, _read=lambda audio: _file_blocks(source, audio, offset_s, max_s, track))
 
 
 def read_audio(
@@ -224,7 +237,7 @@ def _checked_array(samples: npt.NDArray[Any], rate: float | None) -> npt.NDArray
     return samples
 
 
-def _array_blocks(samples: npt.NDArray[Any], rate: float, offset_s: float, max_s: float | None) -> _RawBlocks:
+def _array_blocks(samples: npt.NDArray[Any], rate: float, offset_s: float, max_s: float | None) -> RawBlocks:
     start = round(offset_s * rate)
     stop = len(samples) if max_s is None else start + round(max_s * rate)
     part, step = samples[start:stop], int(READ_S * rate)
@@ -253,9 +266,16 @@ class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]
             frames = frames - skipped if skipped else 0
 
 
-def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None) -> _RawBlocks:
-    """libsndfile's blocks; from where it gives up, PyAV's, if that is installed."""
-    read_s = 0.0
+def _file_blocks(
+    source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None, track: int
+) -> RawBlocks:
+    """libsndfile's blocks; from where it gives up, and for all tracks but the first, PyAV's, if that is installed."""
+    read_s, decode = 0.0, partial(media_blocks, source, audio, track=track)
+    if track > 1:
+        if not installed():
+            raise AudioError(f"{audio.name}: to choose its sound track {track}, {EXTRA}")
+        yield from decode(offset_s=offset_s, max_s=max_s)
+        return
     if not isinstance(source, Path):
         source.seek(0)
     # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
@@ -268,19 +288,15 @@ def _file_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: 
         return
     except soundfile.LibsndfileError as error:
         failure = error
-    media = _is_media(source)
-    if media and importlib.util.find_spec("av") is not None:
+    if _is_media(source) and installed():
         left_s = None if max_s is None else max_s - read_s
-        yield from _media_blocks(source, audio, offset_s + read_s, left_s, began=read_s > 0)
+        yield from decode(offset_s=offset_s + read_s, max_s=left_s, began=read_s > 0)
     elif read_s > 0:
         audio.warn(f"the file breaks off after {offset_s + read_s:.1f} s and was analysed up to there")
     else:
-        mend = (
-            'install the extra that reads it: pip install "score-or-song[media]"'
-            if media
-            else "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
-        )
-        raise AudioError(f"{audio.name}: {_reason(failure)}; {mend}") from failure
+        wanted = "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
+        mend = EXTRA if _is_media(source) else wanted
+        raise AudioError(f"{audio.name}: {reason(failure)}; {mend}") from failure
 
 
 def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float | None) -> Iterator[Samples]:
@@ -289,6 +305,7 @@ def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float 
         raise AudioError(f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
     if file.channels > MAX_CHANNELS:
         raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
+    audio.announced_s = file.frames / rate_hz
     file.skip(round(offset_s * rate_hz))
     limit = None if max_s is None else round(max_s * rate_hz)
     step, read = int(READ_S * rate_hz), 0
@@ -317,67 +334,6 @@ def _is_media(source: Path | BinaryIO) -> bool:
     return path is None or Path(path).suffix.lower() in MEDIA_ENDINGS
 
 
-def _media_blocks(
-    source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None, *, began: bool
-) -> _RawBlocks:
-    """Decode with PyAV, from `offset_s` on; what it cannot read ends the blocks."""
-    import av
-
-    read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
-    try:
-        with _opened(source) as file, _media(file) as media:
-            if not media.streams.audio:
-                raise AudioError(f"{audio.name}: holds no sound track; expected a file with audio")
-            resampler = av.AudioResampler(format="fltp")
-            for frame in media.decode(audio=0):
-                for part in resampler.resample(frame):
-                    samples, rate = part.to_ndarray().T, part.sample_rate
-                    first, last = (round((s - read_s) * rate) for s in (offset_s, min(end_s, 1e9)))
-                    read_s += len(samples) / rate
-                    samples = samples[max(first, 0) : max(last, 0)]
-                    began = began or len(samples) > 0
-                    if len(samples):
-                        yield samples, float(rate)
-                if read_s >= end_s:
-                    return
-            if read_s < 0.98 * _announced_s(media):
-                audio.warn(BREAKS_OFF.format(read_s))
-    except (av.FFmpegError, OSError) as error:
-        if not began:
-            raise AudioError(
-                f"{audio.name}: {_reason(error)}; expected an audio or video file with sound, "
-                "check that it is complete"
-            ) from error
-        audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
-
-
-def _opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    """The file at its start: FFmpeg never gets a name, which it might take for a protocol."""
-    if isinstance(source, Path):
-        return source.open("rb")
-    source.seek(0)
-    return nullcontext(source)
-
-
-def _media(file: BinaryIO) -> Any:
-    """A PyAV container that reads this file and, whatever a playlist in it asks for, no other."""
-    import av
-
-    options = {"protocol_whitelist": "none"}
-    try:
-        return av.open(file, options=options, metadata_errors="ignore")
-    except TypeError:  # PyAV 19 is lenient with tags by itself
-        return av.open(file, options=options)
-
-
-def _announced_s(media: Any) -> float:
-    """Length of the sound by the header; 0 where there is none and ffmpeg guesses from the bit rate."""
-    stream = media.streams.audio[0]
-    if media.format.name in HEADERLESS:
-        return 0.0
-    return float(stream.duration * stream.time_base if stream.duration else (media.duration or 0) / 1e6)
-
-
 def _downmix(block: npt.NDArray[Any]) -> Samples:
     """The mean of the channels, as float32 in [-1, 1]."""
     if block.dtype.kind in "iu":
@@ -387,7 +343,3 @@ def _downmix(block: npt.NDArray[Any]) -> Samples:
     if block.ndim == 2:
         block = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
     return np.ascontiguousarray(block, dtype=np.float32)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error).rstrip(". ")

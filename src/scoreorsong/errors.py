@@ -30,3 +30,7 @@ class BatchError(ScoreOrSongError):
 
 class ResultsError(ScoreOrSongError):
     """A results table cannot be read, or its report cannot be written."""
+
+
+class ExportError(ScoreOrSongError):
+    """A timeline cannot be written: an option, an extra that is not installed, or the file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import spectra as sp
-from .audio import Source, open_audio
+from .audio import Audio, Source, open_audio
 from .features import Features, measure
 
 SHORT_S = 5.0
@@ -39,8 +39,13 @@ def extract(
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
     spectra = sp.analyze(audio)
-    if spectra.is_silent:
-        audio.warn("nothing but silence")
-    elif spectra.duration_s < SHORT_S:
-        audio.warn(f"only {spectra.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
+    warn_if_odd(audio, spectra.duration_s, silent=spectra.is_silent)
     return measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+
+
+def warn_if_odd(audio: Audio, duration_s: float, *, silent: bool) -> None:
+    """Note that there is nothing to hear, or too little to be sure."""
+    if silent:
+        audio.warn("nothing but silence")
+    elif duration_s < SHORT_S:
+        audio.warn(f"only {duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")

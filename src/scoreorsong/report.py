@@ -1,26 +1,20 @@
 """Results → one HTML page that needs no network.
 
-The parts lie in `pages/`. The counts, the histogram and the shares of the folders are
-made here; the rows go into the page as JSON, from which its script builds the two tables
-as text, never as markup. A policy in the page lets nothing run but that script.
+The counts, the histogram and the shares of the folders are made here; the rows go into the page
+as JSON, from which its script builds the two tables as text, never as markup.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any, Final
-from urllib.parse import quote
 
+from . import pages
 from .errors import ResultsError
 from .files import write_whole
 from .results import Result, Results
@@ -28,8 +22,6 @@ from .results import Result, Results
 KINDS: Final = ("score", "song", "no_music", "uncertain", "failed")
 N_BINS: Final = 20
 WIDTH, HEIGHT, TOP, BASE = 480, 210, 22, 34  # of the histogram; `BASE` is the room under its axis
-
-Href = Callable[[str], str | None]
 
 
 def write_report(results: Results, output: str | os.PathLike[str]) -> Counter[str]:
@@ -57,18 +49,14 @@ def write_report(results: Results, output: str | os.PathLike[str]) -> Counter[st
 
 def page(results: Results, folder: str | os.PathLike[str]) -> str:
     """The page as text; `folder` is where it will lie, from which its links lead."""
-    style, script = _part("report.css"), _part("report.js")
     data = _data(results.rows, folder)
-    return Template(_part("report.html")).substitute(
+    return pages.page(
+        "report",
         name=escape(results.source.name),
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
         counts=_counts_markup(counts(results.rows)),
         histogram=_histogram(results.rows),
         notes=_notes(results, sum(row[-1] is None for row in data["files"])),
-        data=_script_safe(data),
+        data=pages.script_safe(data),
     )
 
 
@@ -94,7 +82,7 @@ def _data(rows: Sequence[Result], folder: str | os.PathLike[str]) -> dict[str, A
     by_folder: dict[str, list[Result]] = {}
     for row, (head, _) in zip(rows, split, strict=True):
         by_folder.setdefault(head, []).append(row)
-    links = {head: _linker(head, folder) for head in by_folder}
+    links = {head: pages.linker(head, folder) for head in by_folder}
     number = {head: i for i, head in enumerate(by_folder)}
     return {
         "folders": [
@@ -121,42 +109,7 @@ def _values(row: Result) -> list[Any]:
     return [row.label, probability, row.confident, vocal, music, length_s, row.warnings]
 
 
-def _linker(head: str, folder: str | os.PathLike[str]) -> Href:
-    """From a name in the folder `head` to its link, or to None where it cannot be reached.
-
-    A folder is listed once, which is faster than asking for each of its files.
-    """
-    try:
-        names = frozenset(os.listdir(head or os.curdir))
-        way = os.path.relpath(head or os.curdir, folder).replace(os.sep, "/")
-    except (OSError, ValueError):  # ValueError: a NUL in the path, or another drive
-        names, way = frozenset(), ""
-    start = "" if way == os.curdir else f"{_quoted(way)}/"
-    return lambda name: f"{start}{_quoted(name)}" if name in names else None
-
-
-def _quoted(path: str) -> str:
-    """For an address; a name need not be text, and a colon in it begins no scheme."""
-    return quote(os.fsencode(path), safe="/")
-
-
-def _script_safe(data: object) -> str:
-    """JSON that cannot end the script element which holds it, whatever stands in it."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
-
-
 # ---- markup
-
-
-@cache
-def _part(name: str) -> str:
-    return (files("scoreorsong") / "pages" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """As a content security policy names what may run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _counts_markup(count: Counter[str]) -> str:
@@ -197,7 +150,7 @@ def _histogram(rows: Iterable[Result]) -> str:
         return "<p>No file with music.</p>"
     bars = "".join(_bar(i, count, (HEIGHT - TOP - BASE) / highest) for i, count in enumerate(bins))
     ticks = "".join(_tick(i / 4) for i in range(5))
-    return Template(_part("histogram.svg")).substitute(
+    return Template(pages.part("histogram.svg")).substitute(
         width=WIDTH, height=HEIGHT, base=HEIGHT - BASE, low=HEIGHT - 5, highest=f"{highest:,}", top=TOP,
         bars=bars, ticks=ticks,
     )  # fmt: skip

@@ -11,7 +11,7 @@ The STFT itself lives for one batch of frames only; what stays is small (about
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Self
@@ -115,8 +115,11 @@ class Spectra:
         return bool(self.mel_power.max(initial=0) < SILENCE_POWER)
 
     def __getitem__(self, frames: slice) -> Self:
-        """The same spectra over some of the frames."""
-        return replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
+        """The same spectra over some of the frames; of a percussive share that is known, those frames too."""
+        part = replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
+        if "percussive" in vars(self):  # dearer than all else together, and hardly another at the edges
+            vars(part)["percussive"] = self.percussive[:, frames]
+        return part
 
     def trimmed(self, *, range_db: float = 60.0) -> Self:
         """Without what is silent at either end: frames `range_db` under the loudest."""
@@ -146,11 +149,20 @@ def analyze(blocks: Iterable[Samples]) -> Spectra:
     >>> float(np.median(spectra.pitch).round(1))  # semitones above 110 Hz
     24.0
     """
-    parts, last = [], None
+    return joined(list(stream(blocks)))
+
+
+def stream(blocks: Iterable[Samples]) -> Iterator[Spectra]:
+    """The same in consecutive parts, for sources that do not fit in memory."""
+    last = None
     for magnitude in _magnitudes(blocks):
         log_frequency = log_axis() @ magnitude
-        parts.append(_derive(magnitude, log_frequency, last))
+        yield _derive(magnitude, log_frequency, last)
         last = log_frequency[:, -1:]
+
+
+def joined(parts: Sequence[Spectra]) -> Spectra:
+    """Consecutive parts as one."""
     return Spectra(**{f.name: np.hstack([getattr(p, f.name) for p in parts]) for f in fields(Spectra)})
 
 

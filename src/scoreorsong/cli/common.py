@@ -56,12 +56,12 @@ def exit_code(failed: int, total: int) -> int:
     return OK if not failed else NOTHING_DONE if failed == total else SOME_FAILED
 
 
-def progress_shown(work: Iterable[Any], total: int) -> Iterator[Any]:
+def progress_shown(work: Iterable[Any], total: int | None, *, unit: str = "it") -> Iterator[Any]:
     """Count work off on stderr: a bar on a terminal, a line now and then elsewhere."""
     from tqdm import tqdm
 
     if sys.stderr.isatty():
-        yield from tqdm(work, total=total, dynamic_ncols=True)
+        yield from tqdm(work, total=total, unit=unit, dynamic_ncols=True)
         return
     begin = last = time.monotonic()
     for done, piece in enumerate(work, 1):
@@ -69,7 +69,9 @@ def progress_shown(work: Iterable[Any], total: int) -> Iterator[Any]:
         now = time.monotonic()
         if now - last >= LINE_EVERY_S or done == total:
             last = now
-            print(tqdm.format_meter(done, total, now - begin, ncols=0), file=sys.stderr, flush=True)
+            print(
+                tqdm.format_meter(done, total, now - begin, ncols=0, unit=unit), file=sys.stderr, flush=True
+            )
 
 
 def silent(work: Iterable[Any], total: int) -> Iterable[Any]:

@@ -1,0 +1,234 @@
+"""Corpus → how well the timeline finds score and songs in test programmes whose truth is known.
+
+    python benchmarks/timeline.py ../shared/corpus/corpus.csv --models build/held-out
+    python benchmarks/timeline.py --long
+
+The groups of the corpus fall into five folds. A programme is made from the clips, voices and noises of one
+fold and heard by a model of the other four, which is trained at need (about a quarter of an hour)
+and kept in the folder `--models`. The constants of the timeline were chosen on folds 0 and 1; the figures are
+those of folds 2 to 4. Durations within a second of a true boundary count for nobody.
+
+`--long` measures speed and memory instead, on programmes of 10 minutes, 1 hour and 2 hours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from mir_eval.util import match_events
+from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
+
+from scoreorsong.audio import RATE_HZ, read_audio
+from scoreorsong.dataset import Companions, Example, read_companions, read_labels
+from scoreorsong.fitting import fit, fold_of_groups, without
+from scoreorsong.model import Model, load_model
+from scoreorsong.segments import Segment
+from scoreorsong.takes import speaker_group
+from scoreorsong.timelines import STATES, timeline
+from scoreorsong.training import make_takes
+
+FOLDS, TEST_FOLDS = 5, (2, 3, 4)
+COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1
+LENGTHS_MIN = (10, 60, 120)
+LONG_RATE_HZ = 48000
+MEASURED = """
+import resource, sys, time
+from scoreorsong.timelines import timeline
+from scoreorsong.prediction import default_model
+default_model()
+began = time.process_time()
+found = timeline(sys.argv[1])
+taken = time.process_time() - began
+print(found.duration_s / taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A programme with what was found in it."""
+
+    truth: Sequence[Cue]
+    found: Sequence[Segment]
+
+    @property
+    def duration_s(self) -> float:
+        return self.truth[-1].end_s
+
+    def frames(self, cues: Iterable[Cue | Segment]) -> np.ndarray:
+        """The state at every `STEP_S`."""
+        middles = (np.arange(int(self.duration_s / STEP_S)) + 0.5) * STEP_S
+        ordered = list(cues)
+        at = np.searchsorted([cue.end_s for cue in ordered[:-1]], middles, side="right")
+        return np.array([STATES.index(cue.label) for cue in ordered])[at]
+
+    def counted(self) -> np.ndarray:
+        """Which of them lie clear of the true boundaries."""
+        middles = (np.arange(int(self.duration_s / STEP_S)) + 0.5) * STEP_S
+        return np.abs(np.subtract.outer(middles, boundaries(self.truth))).min(axis=1) > COLLAR_S
+
+
+def boundaries(cues: Iterable[Cue | Segment]) -> np.ndarray:
+    """Where one cue hands over to the next, in seconds."""
+    return np.array([cue.start_s for cue in cues])[1:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("labels", nargs="?", default="../shared/corpus/corpus.csv")
+    parser.add_argument("--models", type=Path, default=Path("build/held-out"), help="folder of their models")
+    parser.add_argument("--folds", type=int, nargs="+", default=TEST_FOLDS, help="to make programmes from")
+    parser.add_argument("--minutes", type=float, default=30.0, help="length of a programme")
+    parser.add_argument("--programmes", type=int, default=1, help="of each kind, from each fold")
+    parser.add_argument("--jobs", type=int, default=2, help="processes for training at need")
+    parser.add_argument("--long", action="store_true", help="measure speed and memory instead")
+    options = parser.parse_args()
+    if options.long:
+        print_long()
+    else:
+        print_accuracy(options)
+
+
+def print_accuracy(options: argparse.Namespace) -> None:
+    examples, companions = read_labels(options.labels), read_companions(options.labels)
+    models = {fold: held_out_model(fold, examples, companions, options) for fold in options.folds}
+    header = ("programmes", "label", "minutes", "precision", "recall", "F1")
+    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
+    notes = []
+    for songs, slices in (("sung songs", SUNG_SLICES), ("sung and instrumental songs", ALL_SLICES)):
+        for kind in ("clean", "dialogue"):
+            trials = [
+                trial(model, examples, companions, options.minutes, slices, kind == "dialogue", seed)
+                for model in models.values()
+                for seed in range(options.programmes)
+            ]
+            print_labels(f"{kind}, {songs}", trials)
+            notes.append(summary(f"{kind}, {songs}", trials))
+    print("\n" + "\n".join(notes))
+
+
+def held_out_model(
+    fold: int, examples: Sequence[Example], companions: Companions, options: argparse.Namespace
+) -> Model:
+    """The model that never met this fold; its card names the groups."""
+    path = options.models / f"fold-{fold}.model"
+    if not path.is_file():
+        options.models.mkdir(parents=True, exist_ok=True)
+        train_held_out(examples, companions, options)
+    return load_model(path)
+
+
+def train_held_out(examples: Sequence[Example], companions: Companions, options: argparse.Namespace) -> None:
+    """A model without each of the folds, all from the same takes."""
+    print("training held-out models", file=sys.stderr)
+    takes = make_takes(examples, companions, n_jobs=options.jobs)
+    fold_of = fold_of_groups(takes, FOLDS, 0)
+    for fold in options.folds:
+        model, _ = fit(without(takes, fold_of, fold), companions.tags)
+        held_out = sorted(group for group, at in fold_of.items() if at == fold)
+        replace(model, card={"held_out": held_out}).save(options.models / f"fold-{fold}.model")
+
+
+def trial(
+    model: Model,
+    examples: Sequence[Example],
+    companions: Companions,
+    minutes: float,
+    slices: Sequence[str],
+    dialogue: bool,
+    seed: int,
+) -> Trial:
+    """One programme of what the model never met, and the timeline of it."""
+    held_out = set(model.card["held_out"])
+    clips = [e for e in examples if e.group in held_out and e.slice in slices]
+    voices = tuple(v for v in companions.voices if speaker_group(v) in held_out)
+    programme: Programme = make_programme(
+        clips, replace(companions, voices=voices), minutes=minutes, dialogue=dialogue, seed=seed
+    )
+    return Trial(programme.truth, timeline(programme.samples, model=model, rate=RATE_HZ).segments)
+
+
+def print_labels(name: str, trials: Sequence[Trial]) -> None:
+    """Precision, recall and F1 of every label's duration."""
+    true = np.concatenate([t.frames(t.truth)[t.counted()] for t in trials])
+    found = np.concatenate([t.frames(t.found)[t.counted()] for t in trials])
+    for i, label in enumerate(STATES):
+        right = float(((true == i) & (found == i)).sum())
+        precision, recall = right / max((found == i).sum(), 1), right / max((true == i).sum(), 1)
+        f1 = 2 * right / max((found == i).sum() + (true == i).sum(), 1)
+        minutes = (true == i).sum() * STEP_S / 60
+        print(f"| {name} | {label} | {minutes:.0f} | {precision:.3f} | {recall:.3f} | {f1:.3f} |")
+
+
+def summary(name: str, trials: Sequence[Trial]) -> str:
+    """Boundaries, false cues, and the recall of every kind of sound."""
+    pairs = [(boundaries(t.truth), boundaries(t.found)) for t in trials]
+    matched = sum(len(match_events(true, found, BOUNDARY_S)) for true, found in pairs)
+    f1 = 2 * matched / sum(len(true) + len(found) for true, found in pairs)
+    hours = sum(t.duration_s for t in trials) / 3600
+    false = sum(is_false(cue, t) for t in trials for cue in t.found if cue.label != "no_music")
+    kinds: dict[str, list[np.ndarray]] = defaultdict(list)
+    for kind, right in (pair for t in trials for pair in recalled(t)):
+        kinds[kind].append(right)
+    parts = ", ".join(f"{kind} {np.concatenate(right).mean():.2f}" for kind, right in sorted(kinds.items()))
+    return (
+        f"{name}: boundary F1 at {BOUNDARY_S:g} s {f1:.3f}; {false / hours:.1f} false cues per hour "
+        f"in {hours:.1f} h; recall of {parts}"
+    )
+
+
+def is_false(cue: Segment, trial: Trial) -> bool:
+    """Whether less than half of a found cue has its label in truth."""
+    part = slice(round(cue.start_s / STEP_S), round(cue.end_s / STEP_S))
+    return bool((trial.frames(trial.truth)[part] == STATES.index(cue.label)).mean() < 0.5)
+
+
+def recalled(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
+    """The kind of every true cue, and where the right label was found in it."""
+    right = trial.frames(trial.truth) == trial.frames(trial.found)
+    for cue in trial.truth:
+        part = slice(round(cue.start_s / STEP_S), round(cue.end_s / STEP_S))
+        yield cue.slice, right[part][trial.counted()[part]]
+
+
+def print_long() -> None:
+    """Each length in a process of its own, on one core; the examples over and over, as 48 kHz stereo."""
+    print("| programme | times real time | peak memory |\n|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for minutes in LENGTHS_MIN:
+            path = Path(folder) / "long.wav"
+            write_long(path, minutes)
+            command = [sys.executable, "-c", MEASURED, str(path)]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True)
+            speed, megabytes = map(float, answer.stdout.split())
+            print(f"| {minutes} min, 48 kHz stereo WAV | {speed:.0f} | {megabytes:.0f} MB |", flush=True)
+
+
+def write_long(path: Path, minutes: float) -> None:
+    clips = sorted((Path(__file__).parents[1] / "examples").glob("*.ogg"))
+    reel = soxr.resample(np.concatenate([read_audio(clip) for clip in clips]), RATE_HZ, LONG_RATE_HZ)
+    stereo = np.stack([reel, reel], axis=1)
+    with soundfile.SoundFile(path, "w", LONG_RATE_HZ, 2, subtype="PCM_16") as file:
+        left = round(minutes * 60 * LONG_RATE_HZ)
+        while left > 0:
+            file.write(stereo[:left])
+            left -= len(stereo)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Audio → what is heard in every half second, however long it is.
+
+Conventions: a *point* is one segment of the features (`SEGMENT_S`). The source is heard in
+overlapping windows of `WINDOW_POINTS`, one every `STRIDE_POINTS`, each measured and judged like a
+clip of its own; a point is the mean of the windows that hold it. The windows lie on a grid from
+the start of the source, so that the blocks in which it arrives change nothing. Only a few minutes
+are held at a time; what remains are some hundred numbers a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.special import expit, logit
+
+from .audio import RATE_HZ, Samples
+from .decision import Decision, Matrix
+from .features import SEGMENT_FRAMES, measure
+from .model import Model, decision_row
+from .spectra import HOP, Array, Spectra, joined, stream
+
+WINDOW_POINTS: Final = 20
+STRIDE_POINTS: Final = 10
+SPAN_WINDOWS: Final = 16  # are cut from one stretch of spectra, within which what they share is computed once
+SILENCE_DB: Final = -120.0
+# Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
+# a clip on its own may be a half-spoken song; in 10 s of a programme speech is by far the likelier.
+GATE_OPENING: Final = 6.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was heard, at every point and in every window.
+
+    Attributes
+    ----------
+    heads : ``(points, heads)`` logits of the ear.
+    sounding : ``(points,)`` share of its windows in which a point is not silent, 0 to 1.
+    level_db : ``(points,)`` RMS level in dB re full scale, at least `SILENCE_DB`.
+    song : ``(windows,)`` calibrated logit that the music is a song.
+    dialogue : ``(windows,)`` how surely someone speaks over it, 0 to 1.
+    duration_s : length of the source.
+    """
+
+    heads: Matrix
+    sounding: Matrix
+    level_db: Array
+    song: Matrix
+    dialogue: Matrix
+    duration_s: float
+
+    def over_points(self, values: Matrix, weights: Matrix) -> Matrix:
+        """The weighted mean, at every point, of numbers of the windows that hold it, ``(points,)``."""
+        sums = np.zeros((len(self.heads), 2))
+        for part, value, weight in zip(self.windows(), values, weights, strict=True):
+            sums[part] += (weight * value, weight)
+        return np.asarray(sums[:, 0] / sums[:, 1])
+
+    def windows(self) -> list[slice]:
+        """The points of every window."""
+        starts = range(0, len(self.song) * STRIDE_POINTS, STRIDE_POINTS)
+        return [slice(start, min(start + WINDOW_POINTS, len(self.heads))) for start in starts]
+
+
+def listen(blocks: Iterable[Samples], model: Model) -> Heard:
+    """Hear a source from end to end.
+
+    Parameters
+    ----------
+    blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
+    """
+    meter = _Meter()
+    spans = [_hear(span, windows, model) for span, windows in _spans(stream(meter.read(blocks)))]
+    step = SPAN_WINDOWS * STRIDE_POINTS
+    sums = np.zeros((step * (len(spans) - 1) + len(spans[-1][0]), spans[-1][0].shape[1]))
+    for i, (points, _) in enumerate(spans):
+        sums[i * step :][: len(points)] += points
+    means = sums[:, 1:] / sums[:, :1]
+    song, dialogue = np.vstack([windows for _, windows in spans]).T
+    return Heard(means[:, 1:], means[:, 0], meter.level_db(len(means)), song, dialogue, meter.duration_s)
+
+
+def _spans(parts: Iterable[Spectra]) -> Iterator[tuple[Spectra, list[slice]]]:
+    """Long stretches of the spectra, and the windows that lie in each."""
+    size, stride = WINDOW_POINTS * SEGMENT_FRAMES, STRIDE_POINTS * SEGMENT_FRAMES
+    length = size + (SPAN_WINDOWS - 1) * stride
+    held: list[Spectra] = []
+    for part in parts:
+        held.append(part)
+        if sum(p.n_frames for p in held) > length + stride:
+            whole = joined(held)
+            yield whole[:length], [slice(s, s + size) for s in range(0, length - size + 1, stride)]
+            held = [whole[length - size + stride :]]
+    rest = joined(held)
+    yield rest, [slice(s, s + size) for s in range(0, max(rest.n_frames - size + stride, 1), stride)]
+
+
+def _hear(span: Spectra, windows: list[slice], model: Model) -> tuple[Matrix, Matrix]:
+    """Of every point the sum over the windows of `_judge`'s rows; of every window its two numbers."""
+    _ = span.percussive  # so that the windows need not find it once more each
+    judged = [_judge(span[window], model) for window in windows]
+    starts = [window.start // SEGMENT_FRAMES for window in windows]
+    rows, _ = judged[-1]
+    sums = np.zeros((starts[-1] + len(rows), rows.shape[1]))
+    for start, (rows, _) in zip(starts, judged, strict=True):
+        sums[start : start + len(rows)] += rows
+    return sums, np.array([numbers for _, numbers in judged])
+
+
+def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float]]:
+    """For every point one, whether it sounds, and the ear's logits; the song's logit and dialogue's share."""
+    features = measure(window, source="", windows=False)
+    heard = model.ear(features.segments)
+    scores = model.decision.scores(decision_row(features, heard, model.ear.heads)[None])
+    return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _weigh(scores, model.decision)
+
+
+def _weigh(scores: Matrix, decision: Decision) -> tuple[float, float]:
+    """The decision's logit, and the dialogue's share, with the gate opened wider than for a single clip."""
+    clear = float(decision.clear(scores)[0])
+    if decision.dialogue is None:
+        return clear, 0.0
+    share = float(expit(logit(decision.share(scores)[0]) + GATE_OPENING))
+    return (1 - share) * clear + share * float(decision.dialogue.expert(scores)[0]), share
+
+
+class _Meter:
+    """Measures blocks as they pass."""
+
+    def __init__(self) -> None:
+        self._powers: list[float] = []
+        self._samples = 0
+
+    @property
+    def duration_s(self) -> float:
+        return self._samples / RATE_HZ
+
+    def read(self, blocks: Iterable[Samples]) -> Iterator[Samples]:
+        """The same blocks."""
+        size, rest = SEGMENT_FRAMES * HOP, np.zeros(0, np.float32)
+        for block in blocks:
+            self._samples += len(block)
+            rest = np.concatenate([rest, block])
+            whole = len(rest) - len(rest) % size
+            powers = np.square(rest[:whole], dtype=np.float64).reshape(-1, size).mean(axis=1)
+            self._powers += powers.tolist()
+            rest = rest[whole:]
+            yield block
+        self._powers += [float(np.square(rest, dtype=np.float64).mean())] if len(rest) else []
+
+    def level_db(self, points: int) -> Array:
+        """RMS level of the first points, re full scale; a rest after the last of them is left out."""
+        level = 10 * np.log10(np.maximum(self._powers[:points], 10 ** (SILENCE_DB / 10)))
+        return np.asarray(level, dtype=np.float32)
