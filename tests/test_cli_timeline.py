@@ -103,7 +103,7 @@ def test_a_cue_sheet_is_a_table_or_a_page(programme, heard, tmp_path, capsys):
     path = tmp_path / "cues.csv"
     options = ("--format", "cuesheet", "--usage-map", tmp_path / "usage.toml", "--fps", "25")
     assert main(capsys, programme, "-o", path, *options)[0] == 0
-    rows = list(csv.DictReader(path.open(newline="")))
+    rows = list(csv.DictReader(path.read_text().splitlines()))
     music = [segment for segment in heard.segments if segment.has_music]
     assert [row["heard"].split(" ")[0] for row in rows] == [segment.label for segment in music]
     assert {row["usage"][0] for row in rows} <= {"S", "T"}
@@ -143,11 +143,11 @@ def test_hostile_names_are_written_about(tmp_path, monkeypatch, capsys, name):
 
 def test_a_name_that_is_no_text_is_written_about(tmp_path):
     write_wav(tmp_path / "plain.wav", score(1, 2.0))
-    name = "no text \udcff.wav"
-    os.rename(tmp_path / "plain.wav", tmp_path / name)
-    outputs = [argument for ending in ENDINGS for argument in ("-o", f"a.{ending}")]
-    check(run("timeline", *outputs, "--plot", "b.html", name, cwd=tmp_path))
-    assert json.loads((tmp_path / "a.json").read_text())["source"] == name
+    path = tmp_path / "no text \udcff.wav"
+    os.rename(tmp_path / "plain.wav", path)
+    outputs = [argument for ending in ENDINGS for argument in ("-o", tmp_path / f"a.{ending}")]
+    check(run("timeline", *outputs, "--plot", tmp_path / "b.html", path))
+    assert json.loads((tmp_path / "a.json").read_text())["source"] == str(path)
 
 
 # ---- what is told
