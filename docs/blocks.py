@@ -6,7 +6,7 @@ see, each with what it was filled to after it; a test compares the two, and
 
     python docs/blocks.py
 
-writes it anew.
+writes it anew, and the picture of a timeline.
 """
 
 from __future__ import annotations
@@ -21,22 +21,29 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 from jinja2 import Environment, StrictUndefined
 
 import scoreorsong
 from scoreorsong import audio, decision, evaluation, features, fitting, model, prediction, spectra
+from scoreorsong.audio import read_audio
 from scoreorsong.card import card_text, figure_lines
 from scoreorsong.cli import _parser
 from scoreorsong.features import schema, structure, vocals
+from scoreorsong.plots import write_plot
 from scoreorsong.prediction import default_model, predict
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 EXAMPLES = ROOT / "examples"
+PICTURE = ROOT / "docs" / "images" / "timeline.png"
+SCENES = ("speech", "score-orchestral", "speech", "song-sung", "score-ambient", "speech")
 HELP_COLUMNS = "88"
 MARKED = re.compile(r"(<!-- filled from:(.*?)-->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -82,9 +89,14 @@ def paths() -> dict[str, str]:
 
 @cache
 def _workplace() -> tempfile.TemporaryDirectory[str]:
-    """A folder with the examples and the command in it, where commands may write; it goes with the process."""
+    """A folder with the examples, a film of them and the command, where commands may write.
+
+    It goes with the process.
+    """
     folder = tempfile.TemporaryDirectory()
     (Path(folder.name) / "examples").symlink_to(EXAMPLES)
+    scenes = [read_audio(EXAMPLES / f"{scene}.ogg") for scene in SCENES]
+    soundfile.write(Path(folder.name) / "film.flac", np.concatenate(scenes), audio.RATE_HZ)
     command = Path(folder.name) / "score-or-song"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scoreorsong "$@"\n', encoding="utf-8")
     command.chmod(0o755)
@@ -93,6 +105,11 @@ def _workplace() -> tempfile.TemporaryDirectory[str]:
 
 def _fence(lines: Iterable[str]) -> str:
     return "\n".join(["```", *lines, "```"])
+
+
+def draw(path: Path) -> None:
+    """The picture of the film's timeline."""
+    write_plot(scoreorsong.timeline(Path(_workplace().name) / "film.flac"), path)
 
 
 def figures(asked: Mapping[str, str] | None = None) -> str:
@@ -182,6 +199,11 @@ def _commands() -> Iterator[tuple[str, ArgumentParser]]:
             yield from action.choices.items()
 
 
+def usage_map() -> str:
+    """The shipped map of usage codes, for cue sheets."""
+    return files("scoreorsong.pages").joinpath("usage.toml").read_text(encoding="utf-8").strip()
+
+
 def public_names() -> str:
     """Every public name, for mkdocstrings to document; errors last."""
     rooms = {name: room for room, names in scoreorsong._ROOMS.items() for name in names}
@@ -201,7 +223,7 @@ _SAID = {
         call.__name__: call
         for call in (card, commands, corpus, examples_missed, feature_tables, figures, limits, percent)
     },
-    **{call.__name__: call for call in (public_names, shell, tags)},
+    **{call.__name__: call for call in (public_names, shell, tags, usage_map)},
     **{
         room.__name__.rpartition(".")[2]: room
         for room in (audio, decision, evaluation, features, fitting, model, prediction, schema, spectra)
@@ -213,4 +235,5 @@ _SAID = {
 
 
 if __name__ == "__main__":
+    draw(PICTURE)
     README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")

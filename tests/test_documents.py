@@ -8,6 +8,7 @@ import shlex
 from itertools import zip_longest
 
 import blocks
+import numpy as np
 import pytest
 from helpers import EXAMPLES, ROOT
 
@@ -45,6 +46,16 @@ def test_readme_says_what_the_program_says():
     """If this fails because something was changed on purpose: python docs/blocks.py"""
     readme = README.read_text(encoding="utf-8")
     assert_alike(readme, blocks.renewed(readme))
+
+
+def test_the_picture_is_of_the_shipped_model(tmp_path):
+    """If this fails because something was changed on purpose: python docs/blocks.py"""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    blocks.draw(tmp_path / "timeline.png")
+    drawn, kept = (pyplot.imread(path)[..., :3] for path in (tmp_path / "timeline.png", blocks.PICTURE))
+    assert abs(drawn.shape[0] - kept.shape[0]) + abs(drawn.shape[1] - kept.shape[1]) < 10
+    height, width = np.minimum(drawn.shape, kept.shape)[:2]
+    assert np.abs(drawn[:height, :width] - kept[:height, :width]).mean() < CLOSE
 
 
 def test_a_line_that_is_not_so_is_found():
