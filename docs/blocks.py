@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ import soundfile
 from jinja2 import Environment, StrictUndefined
 
 import scoreorsong
-from scoreorsong import audio, decision, evaluation, features, fitting, model, prediction, spectra
+from scoreorsong import audio, decision, features, fitting, model, prediction, spectra
 from scoreorsong.audio import read_audio
 from scoreorsong.card import card_text, figure_lines
 from scoreorsong.cli import _parser
@@ -44,6 +46,22 @@ README = ROOT / "README.md"
 EXAMPLES = ROOT / "examples"
 PICTURE = ROOT / "docs" / "images" / "timeline.png"
 SCENES = ("speech", "score-orchestral", "speech", "song-sung", "score-ambient", "speech")
+LICENCES = {
+    "av": "PyAV (BSD-3-Clause, with FFmpeg under LGPL)",
+    "distributed": "Dask (BSD-3-Clause)",
+    "joblib": "joblib (BSD-3-Clause)",
+    "librosa": "librosa (ISC)",
+    "matplotlib": "Matplotlib (PSF-like)",
+    "numpy": "NumPy (BSD-3-Clause)",
+    "opentimelineio": "OpenTimelineIO (Apache-2.0)",
+    "pyarrow": "PyArrow (Apache-2.0)",
+    "scikit-learn": "scikit-learn (BSD-3-Clause)",
+    "scipy": "SciPy (BSD-3-Clause)",
+    "soundfile": "soundfile (BSD-3-Clause, with libsndfile under LGPL)",
+    "soxr": "soxr (LGPL-2.1-or-later)",
+    "threadpoolctl": "threadpoolctl (BSD-3-Clause)",
+    "tqdm": "tqdm (MPL-2.0 and MIT)",
+}
 HELP_COLUMNS = "88"
 MARKED = re.compile(r"(<!-- filled from:(.*?)-->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -169,6 +187,19 @@ def corpus() -> str:
     )
 
 
+def dependencies() -> str:
+    """What is installed with it, and with each extra, under which licences."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [
+        f"with `[{extra}]` {_licences(of)}" for extra, of in sorted(project["optional-dependencies"].items())
+    ]
+    return fill("; ".join([_licences(project["dependencies"]), *extras]) + ".", 100, break_on_hyphens=False)
+
+
+def _licences(requirements: Iterable[str]) -> str:
+    return ", ".join(LICENCES[re.split("[<>=~!]", requirement)[0]] for requirement in requirements)
+
+
 def feature_tables() -> str:
     """The features, a table per family."""
     lines = []
@@ -221,12 +252,22 @@ def formula(latex: str) -> str:
 _SAID = {
     **{
         call.__name__: call
-        for call in (card, commands, corpus, examples_missed, feature_tables, figures, limits, percent)
+        for call in (
+            card,
+            commands,
+            corpus,
+            dependencies,
+            examples_missed,
+            feature_tables,
+            figures,
+            limits,
+            percent,
+        )
     },
     **{call.__name__: call for call in (public_names, shell, tags, usage_map)},
     **{
         room.__name__.rpartition(".")[2]: room
-        for room in (audio, decision, evaluation, features, fitting, model, prediction, schema, spectra)
+        for room in (audio, decision, features, fitting, model, prediction, schema, spectra)
     },
     "structure": structure,
     "vocals": vocals,
