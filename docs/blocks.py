@@ -62,6 +62,11 @@ LICENCES = {
     "threadpoolctl": "threadpoolctl (BSD-3-Clause)",
     "tqdm": "tqdm (MPL-2.0 and MIT)",
 }
+EXCERPTS = (
+    ("score-ambient", 0), ("score-ambient", 10), ("score-orchestral", 5),
+    ("song-instrumental", 5), ("song-sung", 0), ("song-sung", 10),
+)  # fmt: skip
+EXCERPT_S = 5
 HELP_COLUMNS = "88"
 MARKED = re.compile(r"(<!-- filled from:(.*?)-->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -93,7 +98,7 @@ def shell(command: str, *, lines: int | None = None) -> str:
 
 def _output(command: str) -> str:
     options: dict[str, Any] = {"shell": True, "capture_output": True, "text": True, "check": False}
-    done = subprocess.run(command, cwd=_workplace().name, env={**os.environ, **paths()}, **options)
+    done = subprocess.run(command, cwd=workplace().name, env={**os.environ, **paths()}, **options)
     if done.returncode:
         raise RuntimeError(f"{command}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
@@ -101,20 +106,22 @@ def _output(command: str) -> str:
 
 def paths() -> dict[str, str]:
     """The environment in which the command is found, also where it is not installed."""
-    path = f"{_workplace().name}{os.pathsep}{os.environ['PATH']}"
+    path = f"{workplace().name}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 @cache
-def _workplace() -> tempfile.TemporaryDirectory[str]:
-    """A folder with the examples, a film of them and the command, where commands may write.
-
-    It goes with the process.
-    """
+def workplace() -> tempfile.TemporaryDirectory[str]:
+    """A folder to work in, which goes with the process: the command, the examples, a film and clips of them."""
     folder = tempfile.TemporaryDirectory()
     (Path(folder.name) / "examples").symlink_to(EXAMPLES)
     scenes = [read_audio(EXAMPLES / f"{scene}.ogg") for scene in SCENES]
     soundfile.write(Path(folder.name) / "film.flac", np.concatenate(scenes), audio.RATE_HZ)
+    for name, start_s in EXCERPTS:
+        samples = read_audio(EXAMPLES / f"{name}.ogg")[start_s * audio.RATE_HZ :][: EXCERPT_S * audio.RATE_HZ]
+        clip = Path(folder.name, "clips", name.split("-")[0], f"{name}-{start_s}.flac")
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(clip, samples, audio.RATE_HZ)
     command = Path(folder.name) / "score-or-song"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scoreorsong "$@"\n', encoding="utf-8")
     command.chmod(0o755)
@@ -127,7 +134,7 @@ def _fence(lines: Iterable[str]) -> str:
 
 def draw(path: Path) -> None:
     """The picture of the film's timeline."""
-    write_plot(scoreorsong.timeline(Path(_workplace().name) / "film.flac"), path)
+    write_plot(scoreorsong.timeline(Path(workplace().name) / "film.flac"), path)
 
 
 def figures(asked: Mapping[str, str] | None = None) -> str:
