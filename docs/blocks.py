@@ -1,6 +1,6 @@
 """The program and its model → the parts of README and of the pages that tell of them.
 
-A call such as ``{{ figures() }}`` stands for what it returns. The pages are filled while
+A call such as ``{{ limits() }}`` stands for what it returns. The pages are filled while
 mkdocs builds them. README.md holds such templates in comments that readers do not
 see, each with what it was filled to after it; a test compares the two, and
 
@@ -33,11 +33,13 @@ import soundfile
 from jinja2 import Environment, StrictUndefined
 
 import scoreorsong
-from scoreorsong import audio, decision, features, fitting, model, prediction, spectra
+
+# Of these rooms the pages tell the constants too.
+from scoreorsong import audio, decision, features, fitting, model, prediction, spectra  # noqa: F401
 from scoreorsong.audio import read_audio
 from scoreorsong.card import card_text, figure_lines
 from scoreorsong.cli import _parser
-from scoreorsong.features import schema, structure, vocals
+from scoreorsong.features import schema, structure, vocals  # noqa: F401
 from scoreorsong.plots import write_plot
 from scoreorsong.prediction import default_model, predict
 
@@ -74,7 +76,7 @@ MARKED = re.compile(r"(<!-- filled from:(.*?)-->\n).*?(<!-- end -->)", re.DOTALL
 def filled(template: str) -> str:
     """A template with what its calls return in their place."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
-    environment.globals |= _SAID
+    environment.globals |= globals()
     environment.filters["formula"] = formula
     return environment.from_string(template).render()
 
@@ -137,11 +139,9 @@ def draw(path: Path) -> None:
     write_plot(scoreorsong.timeline(Path(workplace().name) / "film.flac"), path)
 
 
-def figures(asked: Mapping[str, str] | None = None) -> str:
-    """The shipped model's figures as a table: all, or some by what readers shall read in place of their names."""
-    shown = default_model().card["figures"]
-    if asked is not None:
-        shown = [_figure(name) | {"name": words} for words, name in asked.items()]
+def figures(asked: Mapping[str, str]) -> str:
+    """Figures of the shipped model as a table, by what readers shall read in place of their names."""
+    shown = [_figure(name) | {"name": words} for words, name in asked.items()]
     return "\n".join(figure_lines({"figures": shown}))
 
 
@@ -254,32 +254,6 @@ def formula(latex: str) -> str:
     from latex2mathml.converter import convert  # the pages need it, README does not
 
     return f'<p class="formula">{convert(latex.strip(), display="block")}</p>'
-
-
-_SAID = {
-    **{
-        call.__name__: call
-        for call in (
-            card,
-            commands,
-            corpus,
-            dependencies,
-            examples_missed,
-            feature_tables,
-            figures,
-            limits,
-            percent,
-        )
-    },
-    **{call.__name__: call for call in (public_names, shell, tags, usage_map)},
-    **{
-        room.__name__.rpartition(".")[2]: room
-        for room in (audio, decision, features, fitting, model, prediction, schema, spectra)
-    },
-    "structure": structure,
-    "vocals": vocals,
-    "shipped": default_model,
-}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ import pytest
 from helpers import EXAMPLES, ROOT
 
 import scoreorsong
+from scoreorsong.card import card_text
 from scoreorsong.cli import _parser
+from scoreorsong.prediction import default_model
 from scoreorsong.results import COLUMNS
 
 README = ROOT / "README.md"
@@ -102,6 +104,11 @@ def test_a_page_names_only_rooms_that_exist(page):
 def test_the_guide_explains_every_column_of_a_table():
     guide = (ROOT / "docs" / "guides" / "folders.md").read_text(encoding="utf-8")
     assert tuple(re.findall(r"^\| `(\w+)` \|", guide, re.MULTILINE)) == COLUMNS
+
+
+def test_the_card_beside_the_model_is_its_card():
+    card = (ROOT / "models" / "default.md").read_text(encoding="utf-8")
+    assert card.strip() == card_text(default_model()).strip()
 
 
 def test_every_public_name_is_in_the_reference():
