@@ -1,5 +1,6 @@
 """Corpus → how well the timeline finds score and songs in test programmes whose truth is known.
 
+    pip install --group test
     python benchmarks/timeline.py ../shared/corpus/corpus.csv --models build/held-out
     python benchmarks/timeline.py --long
 

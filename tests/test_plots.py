@@ -54,7 +54,7 @@ def test_every_timeline_can_be_drawn(tmp_path, segments):
     assert pixels(tmp_path / "a.png").std() > 1
 
 
-@pytest.mark.parametrize("source", [*HOSTILE, "$x^2$.wav", "\\frac{a", "a" * 500])
+@pytest.mark.parametrize("source", [*HOSTILE, "שלום مرحبا हिन्दी.wav", "$x^2$.wav", "\\frac{a", "a" * 500])
 def test_hostile_names_are_drawn_as_they_are(tmp_path, source):
     write_plot(make_timeline(source=source), tmp_path / "a.png")
     assert pixels(tmp_path / "a.png").shape[1] == 1800

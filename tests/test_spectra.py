@@ -10,7 +10,7 @@ import pytest
 from conftest import make_harmonics
 
 from scoreorsong import spectra as sp
-from scoreorsong.spectra import Spectra, analyze
+from scoreorsong.spectra import Spectra, analyze, joined, stream
 
 RATE_HZ = 22050
 WEIGHTY = 0.1  # contraction above which a fluctogram band is to be believed
@@ -202,6 +202,21 @@ def test_slicing_cuts_every_matrix_alike(noise):
     assert {getattr(part, f.name).shape[1] for f in fields(Spectra)} == {20}
     assert part.n_frames == 20
     np.testing.assert_array_equal(part.pitch, spectra.pitch[:, 10:30])
+
+
+def test_a_slice_keeps_the_percussive_share_that_is_known(noise):
+    spectra = analyze([noise(2.0)])
+    alone = spectra[10:30].percussive
+    known = spectra.percussive[:, 10:30]
+    assert (spectra[10:30].percussive == known).all()
+    inside = slice(8, -8)  # where the median's window does not reach over the edges of the slice
+    np.testing.assert_allclose(known[:, inside], alone[:, inside], atol=1e-3)
+
+
+def test_the_parts_of_a_stream_make_the_whole(noise):
+    parts = list(stream([noise(20.0)]))
+    assert len(parts) > 1
+    same(joined(parts), analyze([noise(20.0)]))
 
 
 def test_trimmed_cuts_silence_at_the_ends_only(noise, silence):

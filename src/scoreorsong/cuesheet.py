@@ -135,8 +135,9 @@ def cue_sheet_page(
     """The cues as a page to print and to fill in by hand."""
     head = "".join(f'<th scope="col">{title}</th>' for title in COLUMNS.values())
     body = "\n".join(f"<tr>{''.join(_cell(name, row[name]) for name in COLUMNS)}</tr>" for row in rows)
+    name = plain(Path(source).name)
     return pages.page(
-        "cuesheet", name=escape(plain(Path(source).name)), duration=duration, rate=rate, model=escape(model_id),
+        "cuesheet", title=f"Cue sheet draft: {name}", base=False, name=escape(name), duration=duration, rate=rate, model=escape(model_id),
         count=len(rows), head=head, body=body,
     )  # fmt: skip
 

@@ -35,6 +35,7 @@ def write_player(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         notes.append("The file was not found from here, so that nothing can be played.")
     page = pages.page(
         "player",
+        title=f"Score or song: {name}",
         name=escape(name),
         notes="\n".join(f"<p>{escape(plain(note))}</p>" for note in notes),
         data=pages.script_safe(data),

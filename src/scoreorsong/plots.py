@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 PICTURES: Final = (".png", ".svg", ".pdf")
 COLORS: Final = {"score": "#2a6fbb", "song": "#b8407e", "no_music": "#c9cdd4"}
 VOICE_COLOR, BAND_COLOR = "#e08a00", "#8a8f98"
-ROW_S, MOST_ROWS = 1800.0, 12
+LONGEST_ROW_S, MOST_ROWS = 1800.0, 12
 WIDTH_IN, HEAD_IN, ROW_IN, DPI = 15.0, 0.35, 2.8, 120
 FLOOR_DB: Final = -60.0
 MUSIC_FROM: Final = 0.5  # share of music below which a song probability says nothing
-LABEL_FROM: Final = 0.05  # share of a row from which a segment has room for its name
+LABEL_FROM: Final = 0.03  # share of a row from which a segment has room for its name
 STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 TICKS: Final = 12
 
@@ -50,7 +50,7 @@ def write_plot(timeline: Timeline, path: str | os.PathLike[str]) -> None:
         raise ExportError(f"no picture has the ending {kind!r}; expected {', '.join(PICTURES)}")
     data = BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # in a name: shown as a box
+        warnings.simplefilter("ignore", UserWarning)  # letters of a name that the font lacks: shown as boxes
         drawn(timeline).savefig(data, format=kind[1:], dpi=DPI)
     written(path, data.getvalue())
 
@@ -65,8 +65,8 @@ def _figure(height_in: float) -> Any:
 
 def drawn(timeline: Timeline) -> Any:
     """The Matplotlib figure."""
-    row_s = max(min(ROW_S, timeline.duration_s), timeline.duration_s / MOST_ROWS, 1.0)
-    rows = max(1, math.ceil(timeline.duration_s / row_s))
+    rows = min(max(1, math.ceil(timeline.duration_s / LONGEST_ROW_S)), MOST_ROWS)
+    row_s = max(timeline.duration_s, 1.0) / rows
     height_in = HEAD_IN + rows * ROW_IN
     figure = _figure(height_in)
     figure.text(0.01, 1 - 0.08 / height_in, _title(timeline), va="top", fontsize=11, parse_math=False)

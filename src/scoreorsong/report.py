@@ -52,7 +52,7 @@ def page(results: Results, folder: str | os.PathLike[str]) -> str:
     data = _data(results.rows, folder)
     return pages.page(
         "report",
-        name=escape(results.source.name),
+        title=f"Score or song: {results.source.name}",
         counts=_counts_markup(counts(results.rows)),
         histogram=_histogram(results.rows),
         notes=_notes(results, sum(row[-1] is None for row in data["files"])),

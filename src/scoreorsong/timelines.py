@@ -39,8 +39,10 @@ Fps: TypeAlias = float | str
 STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
-SILENT_LOGIT: Final = -6.0  # of music, where nothing sounds
-DIALOGUE_LOGIT: Final = 1.5  # added to that of music where someone speaks, who masks it
+DIALOGUE_LOGIT: Final = 1.5  # added to the logit of music where someone speaks, who masks it
+SUREST: Final = (
+    3.0  # logit of music, to either side: beyond it a neighbour of a change would outvote its novelty
+)
 # What a point adds to the evidence: windows overlap and neighbours agree, so that it counts for a fraction.
 SONG_WEIGHT: Final = 0.07
 MUSIC_WEIGHT: Final = 0.4
@@ -54,7 +56,7 @@ CHANGE_COST: Final = 4.0
 NOVELTY_GAIN: Final = 10.0
 LEAST_COST: Final = 0.3
 # From which novelty on a change within one label is a new cue, where nobody speaks, and what that gains.
-NEW_CUE_NOVELTY: Final = 0.3
+NEW_CUE_NOVELTY: Final = 0.35
 NEW_CUE_GAIN: Final = 0.5
 
 
@@ -267,7 +269,7 @@ def weigh(heard: Heard, model: Model) -> Evidence:
     change = novelty(_standardised(heard.heads), NOVELTY_POINTS)
     speech = heard.over_points(heard.dialogue, np.ones(len(heard.dialogue)))
     music = heard.heads[:, model.ear.heads.index(MUSIC)] + DIALOGUE_LOGIT * speech
-    music = np.where(heard.sounding > 0, music, SILENT_LOGIT)
+    music = np.where(heard.sounding > 0, np.clip(music, -SUREST, SUREST), -SUREST)
     return Evidence(
         music=music,
         song=heard.over_points(heard.song, _trust(heard, change, expit(music))),

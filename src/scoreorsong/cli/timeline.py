@@ -75,8 +75,9 @@ def run(options: argparse.Namespace) -> int:
     failed = sum(not _written(timeline, path, write) for path, write in outputs.items())
     if failed or not options.output:
         print(timeline)  # what was heard is not lost with a full disk
-    for warning in timeline.warnings if options.output else ():
-        print(f"score-or-song: {options.file}: {warning}", file=sys.stderr)
+    else:
+        for warning in timeline.warnings:
+            print(f"score-or-song: {options.file}: {warning}", file=sys.stderr)
     return exit_code(failed, len(outputs)) if outputs else OK
 
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable
 from functools import cache
+from html import escape
 from importlib.resources import files
 from string import Template
 from urllib.parse import quote
@@ -26,11 +27,23 @@ def part(name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def page(name: str, /, **values: object) -> str:
-    """The page of this name with its style, its script if it has one, and the values, which are markup."""
-    style, script = part(f"{name}.css"), part(f"{name}.js")
-    return Template(part(f"{name}.html")).substitute(
-        style=style, style_hash=_hash(style), script=script, script_hash=_hash(script), **values
+def page(name: str, /, *, title: str, base: bool = True, **values: object) -> str:
+    """The page of this name.
+
+    Parameters
+    ----------
+    title : as text.
+    base : whether its style builds on that of the other pages.
+    values : what stands in it, as markup.
+    """
+    style, script = base * part("base.css") + part(f"{name}.css"), part(f"{name}.js")
+    return Template(part("frame.html")).substitute(
+        title=escape(title),
+        body=Template(part(f"{name}.html")).substitute(values),
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
     )
 
 

@@ -1,0 +1,209 @@
+"""A made-up programme with known truth; invariants of every timeline; evidence and its limits."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import pairwise, repeat
+
+import numpy as np
+import pytest
+from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
+
+from scoreorsong import timeline
+from scoreorsong.errors import AudioError
+from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S
+from scoreorsong.listening import STRIDE_POINTS, WINDOW_POINTS, _Meter, _spans, listen
+from scoreorsong.spectra import HOP, analyze
+from scoreorsong.timelines import SHORTEST_S, STATES, Evidence
+
+# What is heard, and for how many seconds.
+PARTS = (("no_music", 8), ("score", 20), ("no_music", 8), ("song", 25), ("no_music", 6), ("score", 15))
+BOUNDARIES_S = np.cumsum([seconds for _, seconds in PARTS])[:-1]
+
+
+def blocks(samples, size):
+    return (samples[i : i + size].astype(np.float32) for i in range(0, len(samples), size))
+
+
+@pytest.fixture(scope="module")
+def programme():
+    silence = np.zeros(6 * RATE_HZ)
+    parts = (0.01 * noise(1, 8), score(51, 20), speech(60, 8), song(52, 25), silence, score(53, 15))
+    return np.concatenate(parts).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def heard(programme):
+    return listen(blocks(programme, RATE_HZ), small_model())
+
+
+@pytest.fixture(scope="module")
+def found(programme):
+    return timeline(programme, rate=RATE_HZ, model=small_model())
+
+
+def test_the_segments_are_those_of_the_programme(found):
+    assert [segment.label for segment in found.segments] == [label for label, _ in PARTS]
+
+
+def test_boundaries_lie_where_the_sound_changes(found):
+    starts = np.array([segment.start_s for segment in found.segments[1:]])
+    off_s = np.abs(starts - BOUNDARIES_S)
+    assert np.median(off_s) < 0.5
+    assert off_s.max() < 1.5
+
+
+def test_song_probability_and_voice_tell_the_songs(found):
+    cues = [segment for segment in found.segments if segment.has_music]
+    assert all((cue.song_probability > 0.5) == (cue.label == "song") for cue in cues)
+    assert max(cues, key=lambda cue: cue.vocal_fraction).label == "song"
+
+
+def assert_whole(found):
+    """From 0 to the end, without gap or overlap, every number in its range."""
+    assert found.segments[0].start_s == 0
+    assert found.segments[-1].end_s == found.duration_s
+    for before, after in pairwise(found.segments):
+        assert before.end_s == after.start_s
+        assert (before.label, after.label) != ("no_music", "no_music")
+    for segment in found.segments:
+        assert segment.start_s < segment.end_s
+        assert segment.label in STATES
+        assert 0 <= segment.song_probability <= 1
+        assert 0 <= segment.vocal_fraction <= 1
+    for shares in (found.curve.song_probability, found.curve.music, found.curve.voice):
+        assert shares.dtype == np.float32
+        assert shares.min() >= 0
+        assert shares.max() <= 1
+    points = len(found.curve.music)
+    assert {len(row) for row in (found.curve.song_probability, found.curve.voice)} == {points}
+    assert abs(points * found.curve.hop_s - found.duration_s) <= found.curve.hop_s
+
+
+def test_a_timeline_is_whole(found, programme):
+    assert_whole(found)
+    assert found.duration_s == len(programme) / RATE_HZ
+
+
+@pytest.mark.parametrize("seconds", [0.06, 0.4, 1.0, 5.4, 10.3, 20.5])
+def test_so_is_that_of_a_short_source(seconds):
+    samples = song(3, 25.0)[: round(seconds * RATE_HZ)]
+    found = timeline(samples, rate=RATE_HZ, model=small_model())
+    assert_whole(found)
+    assert any("unsure" in warning for warning in found.warnings) == (seconds < 5)
+
+
+def test_too_short_a_source_is_refused():
+    with pytest.raises(AudioError, match="at least"):
+        timeline(np.zeros(500), rate=RATE_HZ, model=small_model())
+
+
+@pytest.mark.parametrize("samples", [np.zeros(30 * RATE_HZ), np.zeros(RATE_HZ)], ids=["30 s", "1 s"])
+def test_silence_is_one_segment_without_music(samples):
+    found = timeline(samples, rate=RATE_HZ, model=small_model())
+    assert [segment.label for segment in found.segments] == ["no_music"]
+    assert found.warnings == ("nothing but silence",)
+    assert (found.curve.level_db == -120).all()
+    assert_whole(found)
+
+
+def test_no_segment_is_shorter_than_the_shortest(found):
+    shortest = dict(zip(STATES, SHORTEST_S, strict=True))
+    for segment in found.segments:
+        assert segment.duration_s > shortest[segment.label] - SEGMENT_S
+
+
+@pytest.mark.parametrize("size", [997, 300_000])
+def test_the_blocks_change_nothing(programme, heard, size):
+    other = listen(blocks(programme, size), small_model())
+    for name in ("heads", "sounding", "song", "dialogue", "level_db"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(heard, name), err_msg=name)
+    assert other.duration_s == heard.duration_s
+
+
+def test_a_file_an_open_file_and_an_array_are_the_same(found, programme, tmp_path):
+    path = write_wav(tmp_path / "film.wav", programme, subtype="FLOAT")
+    for source in (path, io.BytesIO(path.read_bytes())):
+        assert timeline(source, model=small_model()).segments == found.segments
+
+
+def test_a_cue_under_speech_stays_one_cue():
+    samples = score(51, 40.0)
+    samples[15 * RATE_HZ : 25 * RATE_HZ] += 0.5 * speech(61, 10.0)
+    found = timeline(samples, rate=RATE_HZ, model=small_model())
+    assert [segment.label for segment in found.segments] == ["score"]
+
+
+def test_what_comes_much_later_changes_nothing(programme, heard):
+    longer = listen(blocks(np.concatenate([programme, song(9, 20.0)]), RATE_HZ), small_model())
+    clear = len(heard.heads) - 2 * WINDOW_POINTS
+    np.testing.assert_allclose(longer.heads[:clear], heard.heads[:clear], atol=1e-4)
+
+
+def test_no_more_is_held_however_long_the_source():
+    """Two hours of the same part: the stretches do not grow, and their windows hold every frame once or more."""
+    part = analyze([song(4, 12.0).astype(np.float32)])[:512]
+    most, windows = 0, 0
+    for span, cut in _spans(repeat(part, 600)):
+        most = max(most, span.n_frames)
+        assert cut[0].start == 0
+        assert cut[-1].stop >= span.n_frames
+        assert all(b.start - a.start == STRIDE_POINTS * SEGMENT_FRAMES for a, b in pairwise(cut))
+        windows += len(cut)
+    assert most < 5000
+    frames = 600 * 512
+    assert windows == -(-(frames - WINDOW_POINTS * SEGMENT_FRAMES) // (STRIDE_POINTS * SEGMENT_FRAMES)) + 1
+
+
+def test_the_meter_reads_rms_levels():
+    meter, point = _Meter(), SEGMENT_FRAMES * HOP
+    tone = np.sin(2 * np.pi * 441 * np.arange(4 * point) / RATE_HZ).astype(np.float32)
+    tone[point : 2 * point] *= 0.1
+    tone[2 * point :] = 0
+    assert sum(len(block) for block in meter.read(blocks(tone, 1000))) == len(tone)
+    assert meter.level_db(4) == pytest.approx([-3.01, -23.01, -120, -120], abs=0.05)
+    assert meter.duration_s == len(tone) / RATE_HZ
+
+
+def test_str_and_dict_are_for_people_and_for_json(found):
+    assert len(str(found).splitlines()) == len(found.segments) + len(found.warnings)
+    plain = json.loads(json.dumps(found.to_dict()))
+    assert [s["label"] for s in plain["segments"]] == [s.label for s in found.segments]
+    assert plain["model_id"] == small_model().model_id
+
+
+def evidence(points=80, *, music=4.0, song=-2.0, change=0.0, clear=1.0):
+    """The same throughout."""
+    full = [np.full(points, value) for value in (music, song, change, clear)]
+    return Evidence(full[0], full[1], np.zeros(points, bool), full[2], full[3])
+
+
+def test_where_the_music_changes_a_new_cue_of_the_same_label_begins():
+    heard = evidence()
+    heard.change[40] = 0.5
+    assert np.flatnonzero(heard.new_cues()).tolist() == [40]
+
+
+def test_a_change_that_speech_explains_is_no_new_cue():
+    heard = evidence(clear=0.2)
+    heard.change[40] = 0.5
+    assert not heard.new_cues().any()
+
+
+def test_a_slow_change_is_no_new_cue():
+    assert not evidence(change=0.05).new_cues().any()
+
+
+def test_a_change_costs_less_where_the_sound_changes():
+    heard = evidence()
+    heard.change[40] = 0.3
+    costs = heard.costs()[:, 0, 1]
+    assert costs.argmin() == 40
+    assert (costs > 0).all()
+
+
+def test_gains_prefer_what_the_logits_say():
+    for logits, state in (((3.0, -2.0), "score"), ((3.0, 2.0), "song"), ((-3.0, 2.0), "no_music")):
+        gains = evidence(1, music=logits[0], song=logits[1]).gains()[0]
+        assert STATES[int(gains.argmax())] == state
