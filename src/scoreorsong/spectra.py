@@ -11,7 +11,8 @@ The STFT itself lives for one batch of frames only; what stays is small (about
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Self
@@ -26,9 +27,10 @@ from .audio import RATE_HZ, Samples
 N_FFT = 2048
 HOP = 512
 FRAMES_PER_S = RATE_HZ / HOP
-BATCH_FRAMES = 512
+BATCH_FRAMES = 256  # small enough that a batch stays in a core's cache
 
 FMIN_HZ, FMAX_HZ = 40.0, 7600.0
+N_BINS = math.ceil(FMAX_HZ * N_FFT / RATE_HZ)  # of the STFT, under `FMAX_HZ`
 N_MELS = 72
 
 # Log-frequency axis for everything that follows pitch (fluctogram, salience).
@@ -36,6 +38,7 @@ BINS_PER_OCTAVE = 36
 LOG_FMIN_HZ = 110.0
 N_LOG_BINS = 216  # six octaves, up to 7 040 Hz
 HARMONIC_FRAMES, PERCUSSIVE_BANDS = 17, 13
+MEDIAN_PIECE = 1 << 15
 FLUCTOGRAM_BINS, FLUCTOGRAM_STEP, MAX_LAG = 48, 14, 5
 LOWEST_PITCH, PITCH_BINS = (
     -24,
@@ -106,8 +109,8 @@ class Spectra:
     def percussive(self) -> Array:
         """``(N_MELS, frames)`` share of percussion, 0 to 1, by median filtering (after FitzGerald 2010)."""
         amplitude = np.sqrt(self.mel_power / (self.mel_power.max(initial=0) + 1e-20))
-        along = scipy.ndimage.median_filter(amplitude, size=(1, HARMONIC_FRAMES), mode="nearest") ** 2
-        across = scipy.ndimage.median_filter(amplitude, size=(PERCUSSIVE_BANDS, 1), mode="nearest") ** 2
+        along = running_median(amplitude, HARMONIC_FRAMES, axis=1) ** 2
+        across = running_median(amplitude, PERCUSSIVE_BANDS, axis=0) ** 2
         return np.asarray(across / (along + across + 1e-9), dtype=np.float32)
 
     @property
@@ -124,6 +127,42 @@ class Spectra:
         loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
         whole = not len(loud) or len(power) == loud[-1] + 1 - loud[0]
         return self if whole else self[loud[0] : loud[-1] + 1]
+
+
+def running_median(matrix: Array, size: int, *, axis: int) -> Array:
+    """Median over `size` (odd) places along an axis, edges repeated: SciPy's median filter, many times as fast.
+
+    In pieces that stay in a core's cache.
+    """
+    pieces = np.array_split(matrix, max(1, matrix.size // MEDIAN_PIECE), axis=1 - axis)
+    return np.concatenate([_median_of_piece(piece, size, axis) for piece in pieces], axis=1 - axis)
+
+
+def _median_of_piece(matrix: Array, size: int, axis: int) -> Array:
+    """Selection by forgetting, at all places at once so that NumPy does the comparing.
+
+    Of one value more than half of them, neither the smallest nor the largest can be the median: drop
+    both, take in one more, and so on.
+    """
+    reach = size // 2
+    padded = np.pad(matrix, [(reach, reach) if i == axis else (0, 0) for i in (0, 1)], mode="edge")
+    shifted = list(np.moveaxis(np.lib.stride_tricks.sliding_window_view(padded, size, axis=axis), -1, 0))
+    kept, coming = shifted[: reach + 2], shifted[reach + 2 :]
+    while len(kept) > 1:
+        for i in range(len(kept) // 2):  # the smaller ones to the front half
+            _put_in_order(kept, i, -1 - i)
+        for i in range(1, (len(kept) + 1) // 2):
+            _put_in_order(kept, 0, i)
+        for i in range(len(kept) // 2, len(kept) - 1):
+            _put_in_order(kept, i, -1)
+        kept = kept[1:-1] + coming[:1]
+        coming = coming[1:]
+    return kept[0]
+
+
+def _put_in_order(arrays: list[Array], low: int, high: int) -> None:
+    one, other = arrays[low], arrays[high]
+    arrays[low], arrays[high] = np.minimum(one, other), np.maximum(one, other)
 
 
 def analyze(blocks: Iterable[Samples]) -> Spectra:
@@ -146,16 +185,25 @@ def analyze(blocks: Iterable[Samples]) -> Spectra:
     >>> float(np.median(spectra.pitch).round(1))  # semitones above 110 Hz
     24.0
     """
-    parts, last = [], None
+    return joined(list(stream(blocks)))
+
+
+def stream(blocks: Iterable[Samples]) -> Iterator[Spectra]:
+    """The same in consecutive parts, for sources that do not fit in memory."""
+    last = None
     for magnitude in _magnitudes(blocks):
-        log_frequency = log_axis() @ magnitude
-        parts.append(_derive(magnitude, log_frequency, last))
+        log_frequency = _to_log_axis(magnitude)
+        yield _derive(magnitude, log_frequency, last)
         last = log_frequency[:, -1:]
+
+
+def joined(parts: Sequence[Spectra]) -> Spectra:
+    """Consecutive parts as one."""
     return Spectra(**{f.name: np.hstack([getattr(p, f.name) for p in parts]) for f in fields(Spectra)})
 
 
 def _magnitudes(blocks: Iterable[Samples]) -> Iterator[Array]:
-    """|STFT| in batches of at most `BATCH_FRAMES`, shaped (N_FFT // 2 + 1, frames)."""
+    """|STFT| up to `FMAX_HZ` in batches of at most `BATCH_FRAMES`, shaped (frames, N_BINS)."""
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     step, pending = BATCH_FRAMES * HOP, np.zeros(0, np.float32)
     for chunk in _with_margins(blocks):
@@ -176,7 +224,7 @@ def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
 
 def _magnitude(samples: Samples, window: Array) -> Array:
     frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
-    return np.abs(scipy.fft.rfft(frames * window, axis=1)).T
+    return np.abs(scipy.fft.rfft(frames * window, axis=1)[:, :N_BINS])
 
 
 def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spectra:
@@ -184,7 +232,7 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
     fluctogram, contraction = _fluctogram(log_frequency, before)
     pitch, salience = _pitch(log_frequency)
     return Spectra(
-        mel_power=mel_filters() @ power,
+        mel_power=mel_filters() @ power.T,
         chroma=chroma_fold() @ log_frequency**2,
         flatness=_flatness(power),
         fluctogram=fluctogram,
@@ -196,23 +244,29 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
 
 @cache
 def mel_filters() -> Array:
-    """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_FFT // 2 + 1)``.
+    """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_BINS)``.
 
     Scaled so that a full-scale sine has a mel power near one.
     """
     from librosa.filters import mel
 
     filters = mel(sr=RATE_HZ, n_fft=N_FFT, n_mels=N_MELS, fmin=FMIN_HZ, fmax=FMAX_HZ)
-    return np.asarray(filters * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
+    return np.asarray(filters[:, :N_BINS] * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
 
 
 @cache
-def log_axis() -> Array:
-    """Linear interpolation of |STFT| onto the log-frequency axis, ``(N_LOG_BINS, N_FFT // 2 + 1)``."""
+def log_axis() -> tuple[npt.NDArray[np.intp], Array]:
+    """For every bin of the log-frequency axis the STFT bin under it, and how far above that it lies, 0 to 1."""
     hz = LOG_FMIN_HZ * 2 ** (np.arange(N_LOG_BINS) / BINS_PER_OCTAVE)
     position = hz * N_FFT / RATE_HZ
-    distance = np.abs(position[:, None] - np.arange(N_FFT // 2 + 1)[None, :])
-    return np.maximum(0, 1 - distance).astype(np.float32)
+    below = position.astype(np.intp)
+    return below, (position - below).astype(np.float32)
+
+
+def _to_log_axis(magnitude: Array) -> Array:
+    """Linear interpolation of |STFT| onto the log-frequency axis, ``(N_LOG_BINS, frames)``."""
+    below, above = log_axis()
+    return np.ascontiguousarray((magnitude[:, below] * (1 - above) + magnitude[:, below + 1] * above).T)
 
 
 @cache
@@ -232,19 +286,26 @@ def fluctogram_bands() -> Array:
     return bands
 
 
+@cache
+def _energy_weights() -> Array:
+    """Bands at every lag, then their middles, then all of them: what energy is summed up by, in one product."""
+    bands = fluctogram_bands()
+    lagged = [np.roll(bands, lag, axis=1) for lag in range(-MAX_LAG, MAX_LAG + 1)]
+    return np.vstack([*lagged, bands**4, bands > 0]).astype(np.float32)
+
+
 def _fluctogram(now: Array, before: Array | None) -> tuple[Array, Array]:
     """Lag and contraction of every frame; the lag leads from the frame before to this one."""
-    earlier = np.hstack([now[:, :1] if before is None else before, now[:, :-1]])
-    bands, squared = fluctogram_bands(), now**2
-    correlation = np.empty((2 * MAX_LAG + 1, len(bands), now.shape[1]), np.float32)
-    for i, lag in enumerate(range(-MAX_LAG, MAX_LAG + 1)):
-        overlap = bands @ (earlier * np.roll(now, -lag, axis=0))
-        correlation[i] = overlap / np.sqrt(bands @ np.roll(squared, -lag, axis=0) + 1e-20)
+    earlier = np.hstack([now[:, :1] if before is None else before, now[:, :-1]])[MAX_LAG:-MAX_LAG]
+    bands = np.ascontiguousarray(fluctogram_bands()[:, MAX_LAG:-MAX_LAG])
+    *energy, middle, whole = (_energy_weights() @ now**2).reshape(2 * MAX_LAG + 3, len(bands), -1)
+    correlation = np.empty((2 * MAX_LAG + 1, *middle.shape), np.float32)
+    for start in range(2 * MAX_LAG + 1):
+        later = now[start : start + len(earlier)]
+        correlation[start] = bands @ (earlier * later) / np.sqrt(energy[start] + 1e-20)
     correlation[MAX_LAG] = correlation[MAX_LAG] * (1 + 1e-5) + 1e-20  # silence: all lags alike, no move
     lag = correlation.argmax(axis=0).astype(np.float32) - MAX_LAG
-    energy = (bands > 0).astype(np.float32) @ squared
-    contraction = (bands**4 @ squared) / np.maximum(energy, 1e-20)
-    return lag, contraction
+    return lag, middle / np.maximum(whole, 1e-20)
 
 
 @cache
@@ -256,11 +317,11 @@ def flatness_edges() -> npt.NDArray[np.intp]:
 def _flatness(power: Array) -> Array:
     first, *inner, last = flatness_edges()
     starts = [0, *(int(edge - first) for edge in inner)]
-    widths = np.diff(flatness_edges())[:, None]
-    part = power[first:last]
-    part = part + FLATNESS_FLOOR * part.max(axis=0) + 1e-30
-    geometric = np.exp(np.add.reduceat(np.log(part), starts) / widths)
-    return np.asarray(geometric / (np.add.reduceat(part, starts) / widths), dtype=np.float32)
+    widths = np.diff(flatness_edges())
+    part = power[:, first:last]
+    part = part + (FLATNESS_FLOOR * part.max(axis=1, keepdims=True) + 1e-30)
+    geometric = np.exp(np.add.reduceat(np.log(part), starts, axis=1) / widths)
+    return np.asarray(geometric / (np.add.reduceat(part, starts, axis=1) / widths), dtype=np.float32).T
 
 
 def _pitch(log_frequency: Array) -> tuple[Array, Array]:
