@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ BATCH_FRAMES = 256  # small enough that a batch stays in a core's cache
 FMIN_HZ, FMAX_HZ = 40.0, 7600.0
 N_BINS = math.ceil(FMAX_HZ * N_FFT / RATE_HZ)  # of the STFT, under `FMAX_HZ`
 N_MELS = 72
+N_MFCC = 20
 
 # Log-frequency axis for everything that follows pitch (fluctogram, salience).
 BINS_PER_OCTAVE = 36
@@ -53,6 +54,13 @@ FLATNESS_FLOOR = 1e-16  # of a frame's strongest bin, so that gain changes nothi
 SILENCE_POWER = 1e-10  # of the mel spectrum: an amplitude of about one 16-bit step
 
 Array = npt.NDArray[np.float32]
+
+
+class Scale(NamedTuple):
+    """Power of the loudest mel band of any frame, and the power that is taken as 0 dB."""
+
+    peak: float
+    reference: float
 
 
 @dataclass(frozen=True)
@@ -90,14 +98,18 @@ class Spectra:
         return self.n_frames / FRAMES_PER_S
 
     @cached_property
+    def scale(self) -> Scale:
+        """What counts as loud; a part may be given that of its whole (`on_scale`)."""
+        return measure_scale([self.mel_power], self.mel_power.size)
+
+    @cached_property
     def mel_db(self) -> Array:
         """The mel spectrum in dB over its own 99th percentile, -80 to 40.
 
         Relative on purpose: nothing derived from it changes with the gain of a file.
         """
-        peak = float(self.mel_power.max(initial=1e-20))
-        reference = max(float(np.percentile(self.mel_power, 99)), 1e-4 * peak)
-        return np.asarray(10 * np.log10(np.maximum(self.mel_power / reference, 1e-8)), dtype=np.float32)
+        ratio = self.mel_power / np.float32(self.scale.reference)
+        return np.asarray(10 * np.log10(np.maximum(ratio, 1e-8)), dtype=np.float32)
 
     @cached_property
     def onsets(self) -> Array:
@@ -108,25 +120,29 @@ class Spectra:
     @cached_property
     def percussive(self) -> Array:
         """``(N_MELS, frames)`` share of percussion, 0 to 1, by median filtering (after FitzGerald 2010)."""
-        amplitude = np.sqrt(self.mel_power / (self.mel_power.max(initial=0) + 1e-20))
+        amplitude = np.sqrt(self.mel_power / np.float32(self.scale.peak + 1e-20))
         along = running_median(amplitude, HARMONIC_FRAMES, axis=1) ** 2
         across = running_median(amplitude, PERCUSSIVE_BANDS, axis=0) ** 2
         return np.asarray(across / (along + across + 1e-9), dtype=np.float32)
 
+    @cached_property
+    def mfcc(self) -> Array:
+        """Mel-frequency cepstral coefficients 1 to `N_MFCC`, ``(N_MFCC, frames)``; 0 (the level) is left out."""
+        return np.asarray(scipy.fft.dct(self.mel_db, axis=0, norm="ortho")[1 : N_MFCC + 1], dtype=np.float32)
+
     @property
     def is_silent(self) -> bool:
-        return bool(self.mel_power.max(initial=0) < SILENCE_POWER)
+        return bool(self.scale.peak < SILENCE_POWER)
+
+    def on_scale(self, scale: Scale) -> Self:
+        """The same frames, measured on the scale of what they are a part of."""
+        part = replace(self)
+        vars(part)["scale"] = scale
+        return part
 
     def __getitem__(self, frames: slice) -> Self:
         """The same spectra over some of the frames."""
         return replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
-
-    def trimmed(self, *, range_db: float = 60.0) -> Self:
-        """Without what is silent at either end: frames `range_db` under the loudest."""
-        power = self.mel_power.sum(axis=0)
-        loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
-        whole = not len(loud) or len(power) == loud[-1] + 1 - loud[0]
-        return self if whole else self[loud[0] : loud[-1] + 1]
 
 
 def running_median(matrix: Array, size: int, *, axis: int) -> Array:
@@ -240,6 +256,19 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
         pitch=pitch,
         salience=salience,
     )
+
+
+def measure_scale(powers: Iterable[Array], size: int) -> Scale:
+    """Peak and 99th percentile of `size` numbers that come in parts: only the loudest hundredth is kept."""
+    n_loudest, loudest = size // 100 + 2, np.zeros(0, np.float32)
+    for power in powers:
+        loudest = np.concatenate([loudest, power.ravel()])
+        if len(loudest) > n_loudest:
+            loudest = np.partition(loudest, -n_loudest)[-n_loudest:]
+    loudest.sort()
+    peak = float(loudest[-1])
+    usual = float(np.interp(0.99 * (size - 1), np.arange(size - len(loudest), size), loudest))
+    return Scale(peak, max(usual, 1e-4 * peak, 1e-24))
 
 
 @cache
