@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import spectra as sp
 from .audio import Source, open_audio
 from .features import Features, measure
+from .spectra import stream
+from .spool import Spool
 
 SHORT_S = 5.0
 
@@ -38,9 +39,9 @@ def extract(
     24
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
-    spectra = sp.analyze(audio)
-    if spectra.is_silent:
-        audio.warn("nothing but silence")
-    elif spectra.duration_s < SHORT_S:
-        audio.warn(f"only {spectra.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
-    return measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+    with Spool(stream(audio)) as spool:
+        if spool.is_silent:
+            audio.warn("nothing but silence")
+        elif spool.duration_s < SHORT_S:
+            audio.warn(f"only {spool.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
+        return measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)

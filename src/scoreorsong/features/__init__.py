@@ -18,10 +18,9 @@ import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 from . import schema, spectral, structure, vocals
-from .span import Block, Clip, Moments, Source, Span, starts
+from .span import SEGMENT_FRAMES, Block, Clip, Moments, Source, Span, starts
 
 WINDOW_S = 10.0
-SEGMENT_FRAMES = 22
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
 SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_Segments` gathers
 SILENT_DB = -50.0
@@ -126,21 +125,24 @@ def _silent(span: Span) -> npt.NDArray[np.bool_]:
 
 
 class _Segments:
-    """Mean and deviation per segment of what changes from frame to frame."""
+    """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks."""
 
     def __init__(self, span: Span) -> None:
         self._held_pitch = vocals.HeldPitch(span)
         self._level_db = span.level_db
-        self._moments = Moments(span.n_frames, SEGMENT_FRAMES)
+        self._parts: list[Array] = []
 
     def add(self, block: Block) -> None:
-        rows = [block.of(frame_rows), self._level_db[None, block.frames], block.of(structure.frames), self._held_pitch(block)]
-        self._moments.add(np.vstack(rows), block.frames)
+        level_db = self._level_db[None, block.frames]
+        rows = [block.of(frame_rows), level_db, block.of(structure.frames), self._held_pitch(block)]
+        moments = Moments(level_db.size, SEGMENT_FRAMES)
+        moments.add(np.vstack(rows), slice(0, level_db.size))
+        self._parts.append(np.vstack([moments.mean, moments.std]).T.astype(np.float32))
 
     @property
     def numbers(self) -> Array:
         """``(segments, SEGMENT_NUMBERS)``."""
-        return np.vstack([self._moments.mean, self._moments.std]).T.astype(np.float32)
+        return np.concatenate(self._parts)
 
 
 def frame_rows(spectra: Spectra) -> Array:

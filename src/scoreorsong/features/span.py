@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, N_MELS, Array, Scale, Spectra, measure_scale
 
-BLOCK_FRAMES = 2048
+SEGMENT_FRAMES = 22
+BLOCK_FRAMES = 93 * SEGMENT_FRAMES
 POINT_S, MAX_POINTS = 0.5, 400
 REACH_FRAMES = 90  # the widest filter over time, 4 s, looks 86 frames to either side
 
@@ -185,7 +186,8 @@ class Clip:
 
     def curves(self, name: str) -> Array:
         """``(rows, frames)``."""
-        return np.concatenate(self._parts[name], axis=1)
+        self._parts[name] = [np.concatenate(self._parts[name], axis=1)]
+        return self._parts[name][0]
 
     def points(self, name: str) -> Array:
         """``(rows, points)``."""

@@ -127,24 +127,20 @@ def _dynamics(clip: Clip) -> dict[str, float]:
 
 def _modulation(clip: Clip) -> dict[str, float]:
     """Share of the envelope's fluctuation per modulation band in four regions, and its depth."""
-    groups = clip.curves("envelopes")
-    power, hz = modulation_power(groups)
-    whole = power[:, hz >= MODULATION_EDGES_HZ[0]].sum(axis=1) + 1e-6
-    shares = {
-        f"modulation_{group}_{low:g}_{high:g}hz": float(power[i, (hz >= low) & (hz < high)].sum() / whole[i])
-        for i, group in enumerate(MODULATION_GROUPS)
-        for low, high in pairwise(MODULATION_EDGES_HZ)
-    }
-    depths = {
-        f"modulation_{group}_depth": float(groups[i].std()) for i, group in enumerate(MODULATION_GROUPS)
-    }
-    return shares | depths
+    described: dict[str, float] = {}
+    for group, envelope in zip(MODULATION_GROUPS, clip.curves("envelopes"), strict=True):
+        power, hz = modulation_power(envelope)
+        whole = power[hz >= MODULATION_EDGES_HZ[0]].sum() + 1e-6
+        for low, high in pairwise(MODULATION_EDGES_HZ):
+            inside = (hz >= low) & (hz < high)
+            described[f"modulation_{group}_{low:g}_{high:g}hz"] = float(power[inside].sum() / whole)
+        described[f"modulation_{group}_depth"] = float(envelope.std())
+    return described
 
 
-def modulation_power(envelopes: Array) -> tuple[Array, npt.NDArray[np.float64]]:
-    """Power spectrum of every envelope's fluctuation about its mean, and its frequencies in Hz."""
-    window = np.hanning(envelopes.shape[1] + 2)[1:-1]
-    centred = (envelopes - envelopes.mean(axis=1, keepdims=True)) * window
-    n_fft = max(int(scipy.fft.next_fast_len(envelopes.shape[1])), 128)
-    power = np.abs(scipy.fft.rfft(centred, n_fft, axis=1)) ** 2
+def modulation_power(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Power spectrum of an envelope's fluctuation about its mean, and its frequencies in Hz."""
+    centred = (envelope - envelope.mean()) * np.hanning(len(envelope) + 2)[1:-1]
+    n_fft = max(int(scipy.fft.next_fast_len(len(envelope))), 128)
+    power = np.abs(scipy.fft.rfft(centred, n_fft)) ** 2
     return power.astype(np.float32), scipy.fft.rfftfreq(n_fft, 1 / FRAMES_PER_S)

@@ -176,6 +176,6 @@ def _syllables(clip: Clip) -> dict[str, float]:
 
 def _band_share(values: Array, band_hz: tuple[float, float]) -> float:
     """Share of the fluctuation above 0.5 Hz that lies within the band, 0 to 1."""
-    power, hz = modulation_power(values[None])
+    power, hz = modulation_power(values)
     inside = (hz >= band_hz[0]) & (hz < band_hz[1])
-    return float(power[0, inside].sum() / (power[0, hz >= 0.5].sum() + 1e-6))
+    return float(power[inside].sum() / (power[hz >= 0.5].sum() + 1e-6))
