@@ -32,6 +32,7 @@ BATCH_FRAMES = 256  # small enough that a batch stays in a core's cache
 FMIN_HZ, FMAX_HZ = 40.0, 7600.0
 N_BINS = math.ceil(FMAX_HZ * N_FFT / RATE_HZ)  # of the STFT, under `FMAX_HZ`
 N_MELS = 72
+MEL_HZ, MEL_LOG_STEP = 200 / 3, math.log(6.4) / 27  # Slaney's scale: linear up to 1 kHz, logarithmic above
 N_MFCC = 20
 
 # Log-frequency axis for everything that follows pitch (fluctogram, salience).
@@ -275,12 +276,25 @@ def measure_scale(powers: Iterable[Array], size: int) -> Scale:
 def mel_filters() -> Array:
     """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_BINS)``.
 
+    Computed here, because importing librosa takes longer and more memory than a prediction.
     Scaled so that a full-scale sine has a mel power near one.
     """
-    from librosa.filters import mel
+    lowest, highest = (_hz_to_mel(hz) for hz in (FMIN_HZ, FMAX_HZ))
+    edges_hz = _mel_to_hz(np.linspace(lowest, highest, N_MELS + 2))
+    away_hz = edges_hz[:, None] - np.fft.rfftfreq(N_FFT, 1 / RATE_HZ)[:N_BINS]
+    widths_hz = np.diff(edges_hz)[:, None]
+    rising, falling = -away_hz[:-2] / widths_hz[:-1], away_hz[2:] / widths_hz[1:]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    triangles *= 2 / (edges_hz[2:] - edges_hz[:-2])[:, None]
+    return np.asarray(triangles * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
 
-    filters = mel(sr=RATE_HZ, n_fft=N_FFT, n_mels=N_MELS, fmin=FMIN_HZ, fmax=FMAX_HZ)
-    return np.asarray(filters[:, :N_BINS] * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / MEL_HZ if hz < 1000 else 15 + math.log(hz / 1000) / MEL_LOG_STEP
+
+
+def _mel_to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.where(mel < 15, mel * MEL_HZ, 1000 * np.exp(MEL_LOG_STEP * (mel - 15)))
 
 
 @cache
