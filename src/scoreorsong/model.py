@@ -42,9 +42,7 @@ class Ear:
 
     def __call__(self, segments: Array) -> Matrix:
         """A logit per segment and head, ``(segments, heads)``."""
-        return np.concatenate([
-            self.kernel(self.scaler(rows)) for rows in _contexts(segments)
-        ])
+        return np.concatenate([self.kernel(self.scaler(rows)) for rows in _contexts(segments)])
 
 
 @dataclass(frozen=True)

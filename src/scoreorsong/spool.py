@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from .errors import ScoreOrSongError
-from .spectra import SILENCE_POWER, FRAMES_PER_S, Array, Spectra
+from .spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 
 MEMORY_BYTES: Final = 16 << 20
 NAMES: Final = tuple(f.name for f in fields(Spectra))
@@ -32,7 +32,7 @@ class Spool(AbstractContextManager["Spool"]):
     def __init__(self, parts: Iterable[Spectra]) -> None:
         self.n_frames = 0
         self.peak = 0.0
-        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed on exit
         for part in parts:
             self._append(part)
 

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 from . import schema, spectral, structure, vocals
-from .span import SEGMENT_FRAMES, Block, Clip, Moments, Source, Span, starts
+from .span import SEGMENT_FRAMES as SEGMENT_FRAMES
+from .span import Block, Clip, Moments, Source, Span, starts
 
 WINDOW_S = 10.0
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
@@ -64,11 +65,12 @@ def measure(
     """All features of a source; `windows` says whether to measure those of every 10 s too."""
     span = Span(spectra)
     trimmed = span.trimmed()
-    clip, segments = _clip(trimmed), _Segments(span)
+    segments = _Segments(span)
     if trimmed is span:
+        clip = _clip(span)
         _walk(span, clip, segments)
     else:
-        _walk(trimmed, clip)
+        clip = gathered(trimmed)
         _walk(span, segments)
     measured = [vector(part) for part in _windows(spectra)] if windows else []
     return Features(
@@ -84,9 +86,14 @@ def measure(
 
 def vector(spectra: Source) -> Array:
     """The clip features in the order of `schema.NAMES`."""
-    clip = _clip(Span(spectra).trimmed())
-    _walk(clip.span, clip)
-    return _vector(clip)
+    return _vector(gathered(Span(spectra).trimmed()))
+
+
+def gathered(span: Span) -> Clip:
+    """What the families describe a span by."""
+    clip = _clip(span)
+    _walk(span, clip)
+    return clip
 
 
 class _Listener(Protocol):

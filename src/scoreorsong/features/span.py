@@ -103,7 +103,6 @@ class Span:
             yield Block(spectra, slice(own.start - start, own.stop - start), own)
 
     def _frames(self) -> Iterator[slice]:
-        """Where the blocks lie; a rest shorter than half of one belongs to the one before."""
         for start, stop in pairwise([*starts(self.n_frames, BLOCK_FRAMES), self.n_frames]):
             yield slice(int(start), int(stop))
 
@@ -115,7 +114,7 @@ class Span:
 
 
 def starts(n_frames: int, step: int) -> npt.NDArray[np.intp]:
-    """First frames of groups of `step`; a rest shorter than half of one belongs to the group before."""
+    """First frames of groups of `step`; a rest of half of one or less belongs to the group before."""
     return np.arange(0, max(n_frames - step // 2, 1), step)
 
 

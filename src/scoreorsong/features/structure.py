@@ -239,7 +239,11 @@ def _novelty(similarity: Array) -> dict[str, float]:
 def _development(clip: Clip) -> dict[str, float]:
     """Trends and drift over the clip of brightness, density and level."""
     level = clip.span.level_db
-    courses = {"brightness": clip.curves("brightness")[0], "density": clip.curves("onsets")[0], "level": level}
+    courses = {
+        "brightness": clip.curves("brightness")[0],
+        "density": clip.curves("onsets")[0],
+        "level": level,
+    }
     slow = {name: smooth(row, seconds=5.0) for name, row in courses.items()}
     drift = {f"{name}_drift": float(row.std()) for name, row in slow.items()}
     slopes = {f"{name}_slope": slope_per_minute(slow[name]) for name in ("brightness", "density")}
