@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained and builds on the
 # default model, so evaluation and prediction come before it.
 ORDER = (
-    "errors", "files", "audio", "spectra", "spool", "features", "extraction", "estimators", "storage", "decision", "model",
+    "errors", "files", "audio", "median", "spectra", "spool", "features", "extraction", "estimators", "storage", "decision", "model",
     "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
     "folders", "workers", "results", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",

@@ -10,6 +10,7 @@ import pytest
 import scipy.ndimage
 from conftest import make_harmonics
 
+from scoreorsong import median
 from scoreorsong import spectra as sp
 from scoreorsong.spectra import Spectra, analyze
 
@@ -74,10 +75,10 @@ def test_the_mel_filters_are_librosas():
 def test_the_running_median_is_scipys(monkeypatch, size, n_rows):
     matrix = np.random.default_rng(0).random((n_rows, 300), dtype=np.float32)
     for piece in (1000, 1 << 20):
-        monkeypatch.setattr(sp, "MEDIAN_PIECE", piece)
+        monkeypatch.setattr(median, "PIECE", piece)
         for axis, shape in ((0, (size, 1)), (1, (1, size))):
             expected = scipy.ndimage.median_filter(matrix, shape, mode="nearest")
-            np.testing.assert_array_equal(sp.running_median(matrix, size, axis=axis), expected)
+            np.testing.assert_array_equal(median.running_median(matrix, size, axis=axis), expected)
 
 
 def test_the_scale_is_the_peak_and_the_99th_percentile(noise):

@@ -20,9 +20,9 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.ndimage
 
 from .audio import RATE_HZ, Samples
+from .median import running_median
 
 N_FFT = 2048
 HOP = 512
@@ -40,7 +40,6 @@ BINS_PER_OCTAVE = 36
 LOG_FMIN_HZ = 110.0
 N_LOG_BINS = 216  # six octaves, up to 7 040 Hz
 HARMONIC_FRAMES, PERCUSSIVE_BANDS = 17, 13
-MEDIAN_PIECE = 1 << 15
 FLUCTOGRAM_BINS, FLUCTOGRAM_STEP, MAX_LAG = 48, 14, 5
 LOWEST_PITCH, PITCH_BINS = (
     -24,
@@ -146,42 +145,6 @@ class Spectra:
         return replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
 
 
-def running_median(matrix: Array, size: int, *, axis: int) -> Array:
-    """Median over `size` (odd) places along an axis, edges repeated: SciPy's median filter, many times as fast.
-
-    In pieces that stay in a core's cache.
-    """
-    pieces = np.array_split(matrix, max(1, matrix.size // MEDIAN_PIECE), axis=1 - axis)
-    return np.concatenate([_median_of_piece(piece, size, axis) for piece in pieces], axis=1 - axis)
-
-
-def _median_of_piece(matrix: Array, size: int, axis: int) -> Array:
-    """Selection by forgetting, at all places at once so that NumPy does the comparing.
-
-    Of one value more than half of them, neither the smallest nor the largest can be the median: drop
-    both, take in one more, and so on.
-    """
-    reach = size // 2
-    padded = np.pad(matrix, [(reach, reach) if i == axis else (0, 0) for i in (0, 1)], mode="edge")
-    shifted = list(np.moveaxis(np.lib.stride_tricks.sliding_window_view(padded, size, axis=axis), -1, 0))
-    kept, coming = shifted[: reach + 2], shifted[reach + 2 :]
-    while len(kept) > 1:
-        for i in range(len(kept) // 2):  # the smaller ones to the front half
-            _put_in_order(kept, i, -1 - i)
-        for i in range(1, (len(kept) + 1) // 2):
-            _put_in_order(kept, 0, i)
-        for i in range(len(kept) // 2, len(kept) - 1):
-            _put_in_order(kept, i, -1)
-        kept = kept[1:-1] + coming[:1]
-        coming = coming[1:]
-    return kept[0]
-
-
-def _put_in_order(arrays: list[Array], low: int, high: int) -> None:
-    one, other = arrays[low], arrays[high]
-    arrays[low], arrays[high] = np.minimum(one, other), np.maximum(one, other)
-
-
 def analyze(blocks: Iterable[Samples]) -> Spectra:
     """One pass over the blocks of a source.
 
@@ -222,14 +185,23 @@ def joined(parts: Sequence[Spectra]) -> Spectra:
 def _magnitudes(blocks: Iterable[Samples]) -> Iterator[Array]:
     """|STFT| up to `FMAX_HZ` in batches of at most `BATCH_FRAMES`, shaped (frames, N_BINS)."""
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    windowed = np.empty((BATCH_FRAMES, N_FFT), np.float32)
+    for samples in _overlapping(_with_margins(blocks)):
+        frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
+        np.multiply(frames, window, out=windowed[: len(frames)])
+        yield np.abs(scipy.fft.rfft(windowed[: len(frames)], axis=1)[:, :N_BINS])
+
+
+def _overlapping(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """The samples of `BATCH_FRAMES` frames at a time, and of those that are left."""
     step, pending = BATCH_FRAMES * HOP, np.zeros(0, np.float32)
-    for chunk in _with_margins(blocks):
-        pending = np.concatenate([pending, chunk])
+    for block in blocks:
+        pending = np.concatenate([pending, block])
         while len(pending) >= step + N_FFT - HOP:
-            yield _magnitude(pending[: step + N_FFT - HOP], window)
+            yield pending[: step + N_FFT - HOP]
             pending = pending[step:]
     if len(pending) >= N_FFT:
-        yield _magnitude(pending, window)
+        yield pending
 
 
 def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
@@ -237,11 +209,6 @@ def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
     yield margin
     yield from blocks
     yield margin
-
-
-def _magnitude(samples: Samples, window: Array) -> Array:
-    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
-    return np.abs(scipy.fft.rfft(frames * window, axis=1)[:, :N_BINS])
 
 
 def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spectra:
