@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # In a process of its own: glibc would remember its arrays and make the bare predictions here faster.
-        filling = get_context("spawn").Process(target=_fill, args=(folder / "library", options.files))
+        filling = get_context("spawn").Process(target=fill, args=(folder / "library", options.files))
         filling.start()
         filling.join()
         _print_overhead(folder)
@@ -55,7 +55,7 @@ def main() -> None:
         _print_resume(folder, options.finished)
 
 
-def _fill(library: Path, files: int) -> None:
+def fill(library: Path, files: int) -> None:
     """Noisy chords of `CLIP_S` in folders of a hundred; every file has its own bytes to read."""
     random, time_s = np.random.default_rng(0), np.arange(round(CLIP_S * RATE_HZ)) / RATE_HZ
     for kind in range(KINDS):
@@ -96,7 +96,7 @@ def _print_overhead(folder: Path) -> None:
 def _print_scans(folder: Path) -> None:
     print("| whole scan | files per second |\n|---|---|")
     for jobs in (1, 2):
-        seconds, _ = _scan(folder / "library", folder / f"jobs{jobs}.csv", "--jobs", str(jobs))
+        seconds, _ = scan(folder / "library", folder / f"jobs{jobs}.csv", "--jobs", str(jobs))
         files = (folder / f"jobs{jobs}.csv").read_bytes().count(b"\n") - 1
         print(f"| {jobs} worker{'s' * (jobs > 1)} | {files / seconds:.1f} |")
 
@@ -109,7 +109,7 @@ def _print_resume(folder: Path, finished: int) -> None:
             path.parent.mkdir(parents=True)
         path.touch()
     _pretend(table, find_files(library).files, next((folder / "library").rglob("*.flac")))
-    seconds, megabytes = _scan(library, table)
+    seconds, megabytes = scan(library, table)
     print(f"\n| going on with {finished} finished rows | |\n|---|---|")
     print(f"| seconds | {seconds:.1f} |\n| memory at most, MB | {megabytes:.0f} |")
 
@@ -123,7 +123,7 @@ def _pretend(path: Path, files: Mapping[str, Fingerprint], clip: Path) -> None:
     table.close()
 
 
-def _scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
+def scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
     """Seconds and MB of a whole scan in a process of its own."""
     command = [
         sys.executable,
