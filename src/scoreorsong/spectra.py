@@ -6,7 +6,7 @@ one for the other. Nothing above `FMAX_HZ` is looked at: there the codec and the
 sample rate of a file speak louder than the music.
 
 The STFT itself lives for one batch of frames only; what stays is small (about
-0.5 MB per minute), so that a whole film fits in memory.
+1.2 MB per minute).
 """
 
 from __future__ import annotations

@@ -33,8 +33,12 @@ class Spool(AbstractContextManager["Spool"]):
         self.n_frames = 0
         self.peak = 0.0
         self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed on exit
-        for part in parts:
-            self._append(part)
+        try:
+            for part in parts:
+                self._append(part)
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def duration_s(self) -> float:
@@ -65,6 +69,6 @@ class Spool(AbstractContextManager["Spool"]):
             self._file.write(np.ascontiguousarray(np.vstack(matrices).T).tobytes())
         except OSError as error:
             raise ScoreOrSongError(
-                f"{tempfile.gettempdir()}: the spectra of a long source cannot be kept there ({error.strerror}); "
+                f"the spectra of a long source cannot be kept in a temporary file ({error.strerror or error}); "
                 "free some space, or let TMPDIR name a folder that has some"
             ) from error
