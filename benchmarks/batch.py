@@ -2,8 +2,10 @@
 
     python benchmarks/batch.py
 
-The overhead is the median over pairs of blocks, bare and scanned in turn in one run, so that what
-else the machine does moves it little. Seconds and files per second depend on the machine.
+The overhead comes from pairs of blocks of the same files, bare and scanned in turn, which of them first
+by turns: of each block the median of its files' times, of each pair the ratio of the two, of all pairs
+the median. What else the machine does hits both alike, and the quartiles beside it say how far it is to
+be trusted. Seconds and files per second depend on the machine.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -34,7 +37,7 @@ from scoreorsong.workers import LocalCrew, analyse
 RATE_HZ = 22050
 CLIP_S = 10.0
 KINDS = 20
-BLOCK = 25
+BLOCK = 10
 
 
 def main() -> None:
@@ -71,26 +74,36 @@ def _print_overhead(folder: Path) -> None:
     """The same blocks of files by `predict`, and by one worker into a table."""
     model, files = default_model(), find_files(folder / "library").files
     table, crew = Table(folder / "overhead.csv"), LocalCrew(default_model())
-    names, bare_s, scan_s = list(files), [], []
+
+    def bare(block: Mapping[str, Fingerprint]) -> Iterator[object]:
+        return (predict(name, model=model) for name in block)
+
+    def scanned(block: Mapping[str, Fingerprint]) -> Iterator[object]:
+        for _, result in analyse(block, crew):
+            table.append(row_of(result, model.model_id), block[result.source], result.descriptor)
+            yield result
+
+    names, pairs = list(files), []
     for i in range(0, len(names), BLOCK):
         block = {name: files[name] for name in names[i : i + BLOCK]}
-        began = time.perf_counter()
-        for name in block:
-            predict(name, model=model)
-        between = time.perf_counter()
-        for _, result in analyse(block, crew):
-            table.append(row_of(result, model.model_id), block[result.source])
-        bare_s.append((between - began) / len(block))
-        scan_s.append((time.perf_counter() - between) / len(block))
+        order = (bare, scanned) if i // BLOCK % 2 else (scanned, bare)
+        taken = {work: _median_s(work(block)) for work in order}
+        pairs.append((taken[bare], taken[scanned]))
     crew.close()
     table.close()
-    ratio = statistics.median(
-        s / b for s, b in list(zip(scan_s, bare_s, strict=True))[1:]
-    )  # the first warms up
+    bare_s, scanned_s = np.array(pairs[1:]).T  # the first warms up
+    low, middle, high = np.quantile(scanned_s / bare_s - 1, (0.25, 0.5, 0.75))
     print(f"{platform.machine()}, Python {platform.python_version()}, {len(files)} files of {CLIP_S:g} s\n")
     print("| per file | milliseconds |\n|---|---|")
-    print(f"| bare prediction | {1000 * statistics.median(bare_s):.1f} |")
-    print(f"| scanned by one worker | {1000 * statistics.median(scan_s):.1f} ({ratio - 1:+.1%}) |\n")
+    print(f"| bare prediction | {1000 * np.median(bare_s):.1f} |")
+    print(f"| scanned by one worker | {1000 * np.median(scanned_s):.1f} |")
+    print(f"\noverhead {middle:+.1%} (quartiles of {len(bare_s)} pairs: {low:+.1%} to {high:+.1%})\n")
+
+
+def _median_s(work: Iterator[object]) -> float:
+    """Of the seconds that its steps take."""
+    times = [time.perf_counter(), *(time.perf_counter() for _ in work)]
+    return statistics.median(np.diff(times))
 
 
 def _print_scans(folder: Path) -> None:
@@ -109,22 +122,25 @@ def _print_resume(folder: Path, finished: int) -> None:
             path.parent.mkdir(parents=True)
         path.touch()
     _pretend(table, find_files(library).files, next((folder / "library").rglob("*.flac")))
-    seconds, megabytes = scan(library, table)
-    print(f"\n| going on with {finished} finished rows | |\n|---|---|")
-    print(f"| seconds | {seconds:.1f} |\n| memory at most, MB | {megabytes:.0f} |")
+    print(f"\n| going on with {finished} finished rows | seconds | of a core | memory at most, MB |")
+    print("|---|---|---|---|")
+    for what, options in (("", ()), (", with albums", ("--albums", str(folder / "albums.csv")))):
+        seconds, used = scan(library, table, *options)
+        busy_s, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+        print(f"| results{what} | {seconds:.1f} | {busy_s:.1f} | {megabytes:.0f} |")
 
 
 def _pretend(path: Path, files: Mapping[str, Fingerprint], clip: Path) -> None:
     """Write a table as if all files had been done, with the result of one clip."""
-    row = row_of(predict(clip), default_model().model_id)
-    table = Table(path)
+    prediction, table = predict(clip), Table(path)
+    row = row_of(prediction, prediction.model_id)
     for name, fingerprint in files.items():
-        table.append(row | {"path": name}, fingerprint)
+        table.append(row | {"path": name}, fingerprint, prediction.descriptor)
     table.close()
 
 
-def scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
-    """Seconds and MB of a whole scan in a process of its own."""
+def scan(folder: Path, table: Path, *options: str) -> tuple[float, Any]:
+    """Seconds of a whole scan in a process of its own, and what that used."""
     command = [
         sys.executable,
         "-m",
@@ -140,7 +156,7 @@ def scan(folder: Path, table: Path, *options: str) -> tuple[float, float]:
     process = subprocess.Popen(command)
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
-    return time.perf_counter() - began, used.ru_maxrss / 1024
+    return time.perf_counter() - began, used
 
 
 if __name__ == "__main__":

@@ -290,6 +290,37 @@ def test_parquet_is_written_at_the_end_and_resumed(desk):
     assert tuple(rows[0]) == COLUMNS
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="asks /proc who is alive")
+def test_albums_are_right_however_the_scan_came_to_its_end(desk):
+    """Killed within a folder, gone on with, and asked for when all was done: the same table."""
+    names = [f"{folder}/slow-{i}.wav" for folder in "ab" for i in range(3)]
+    desk.fill(*names)
+    (desk.folder / "b" / "bad.wav").write_text("no audio")
+    killed, resumed, late, fresh = (
+        desk.root / f"{name}.csv" for name in ("killed", "resumed", "late", "fresh")
+    )
+    with desk.scanning("--albums", killed, rows=2) as process:
+        process.kill()
+        process.wait()
+        workers = {pid for pid, _ in desk.heard()}
+        wait_for(lambda: not any(map(alive, workers)), 20)
+    assert not killed.exists()
+    left = {name for name in names if name not in desk.rows()}
+    assert left
+    for albums, decoded in ((resumed, len(left) + 1), (late, 1)):
+        desk.heard()
+        check(desk.scan("--albums", albums), 1)
+        assert len(desk.heard()) == decoded
+    desk.table = desk.root / "fresh.jsonl"
+    check(desk.scan("--albums", fresh), 1)
+    assert resumed.read_bytes() == late.read_bytes() == fresh.read_bytes()
+    with fresh.open(newline="") as file:
+        a, b = csv.DictReader(file)
+    assert [a["folder"], b["folder"]] == [str(desk.folder / name) for name in "ab"]
+    assert [a["failed"], b["failed"]] == ["0", "1"]
+    assert bool(a["cohesion"]) == (int(a["tracks"]) > 1)
+
+
 @pytest.fixture
 def cluster(desk):
     """The address of a scheduler with two workers, each a process with a nanny."""
@@ -326,11 +357,12 @@ def dask(command, desk):
 def test_a_cluster_gives_the_same_table(desk, cluster):
     desk.fill(*(f"slow-{i}.wav" for i in range(8)), "a-raises.wav")
     (desk.folder / "bad.wav").write_text("no audio")
-    check(desk.scan("--dask", cluster), 1)
+    albums = desk.root / "albums.csv"
+    check(desk.scan("--dask", cluster, "--albums", albums), 1)
     assert len({pid for pid, _ in desk.heard()}) == 2
-    there = desk.table.read_bytes()
-    check(desk.scan("--no-resume", "--jobs", 2), 1)
-    assert there == desk.table.read_bytes()
+    there = desk.table.read_bytes(), albums.read_bytes()
+    check(desk.scan("--no-resume", "--jobs", 2, "--albums", albums), 1)
+    assert there == (desk.table.read_bytes(), albums.read_bytes())
 
 
 def test_a_file_that_kills_or_hangs_a_clusters_workers_costs_its_row_only(desk, cluster):

@@ -498,6 +498,7 @@ def test_only_originals_of_scores_without_voices_set_the_voice_threshold():
     heard += [unsung(high, known=1.0), unsung(high, variant="speech 0"), unsung(high, variant="varied 0")]
     assert fitting._voice_threshold(heard) == expected == 0
     assert fitting._voice_threshold(heard[1:]) == 0.0
+    assert fitting._voice_threshold([unsung([])]) == 0.0  # all silent
 
 
 def test_the_voice_threshold_is_of_ears_that_never_met_the_clip(takes, model):

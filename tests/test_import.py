@@ -14,9 +14,9 @@ import scoreorsong
 
 HEAVY = ("numpy", "scipy", "sklearn", "librosa", "numba", "soundfile", "soxr", "joblib", "pandas")
 NAMES = (
-    "AudioError", "BatchError", "ClipFeatures", "Failure", "Features", "LabelsError", "Model", "ModelError",
-    "Prediction", "Reason", "ResultsError", "ScoreOrSongError", "extract", "load_model", "predict",
-    "predict_folder", "predict_many", "train",
+    "Album", "AudioError", "BatchError", "ClipFeatures", "Failure", "Features", "LabelsError", "Model",
+    "ModelError", "Prediction", "Reason", "ResultsError", "ScoreOrSongError", "extract", "load_model", "predict",
+    "predict_folder", "predict_many", "summarize", "train",
 )  # fmt: skip
 
 

@@ -13,12 +13,14 @@ from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import numpy as np
 import pytest
-from helpers import FAILED_ROW, OK_ROW, check, run, write_results, write_wav
+from helpers import FAILED_ROW, OK_ROW, check, run, score, song, write_results, write_wav
 
-from scoreorsong import cli, files
+from scoreorsong import cli, files, predict
+from scoreorsong.albums import write_albums
 from scoreorsong.errors import ResultsError
+from scoreorsong.formats import spelt
 from scoreorsong.report import page, write_report
-from scoreorsong.results import Result, Results, read_results
+from scoreorsong.results import Album, Result, Results, read_results
 
 # Names that would run, load or end something, were they taken as markup. In a path, a slash parts folders.
 HOSTILE = (
@@ -62,12 +64,38 @@ ROWS = [
 ]
 
 
+def album(folder, kind="score album", probability=0.8, tracks=2, song_share=0.0, percentile=90.0):
+    cohesion = None if percentile is None else 0.3
+    return Album(folder, kind, probability, tracks, 1 - song_share, song_share, 0, 0, cohesion, percentile)
+
+
+ALBUMS = [
+    album("lib/songs", "song soundtrack", 0.7, 2, 1.0, 50.0),
+    album("lib/score", probability=0.9, tracks=3),
+    album("elsewhere", "mixed", 0.5, 12, 0.5, None),
+    Album("lib", None, None, 0, None, None, 0, 1, None, None),
+]
+
+
 def results(rows, name="results.csv"):
     return Results(Path(name), list(rows))
 
 
 def data_of(text):
     return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text)[1])
+
+
+def test_albums_stand_there_where_they_are_asked_for():
+    without = page(results(ROWS), ".")
+    assert data_of(without)["albums"] is None
+    assert 'id="albums"' not in without
+    data = data_of(page(results(ROWS), ".", albums=ALBUMS))
+    assert data["albums"] == [
+        ["lib/songs", "song soundtrack", 0.7, 2, 0.0, 1.0, 0.5],
+        ["lib/score", "score album", 0.9, 3, 1.0, 0.0, 0.9],
+        ["elsewhere", "mixed", 0.5, 12, 0.5, 0.5, None],
+        ["lib", None, None, 0, None, None, None],
+    ]  # fmt: skip
 
 
 def links(rows, folder):
@@ -155,6 +183,19 @@ def test_links_lead_from_the_report_to_the_files(tmp_path, monkeypatch, folder):
         assert unquote_to_bytes(urlsplit(urljoin(base, link)).path) == os.fsencode(tmp_path / path)
 
 
+def test_names_that_parquet_spells_out_are_found(tmp_path, monkeypatch):
+    """In Parquet a name that is no text is spelt out, be it of the file or of a folder on the way."""
+    monkeypatch.chdir(tmp_path)
+    odd = os.fsdecode(b"odd \xff")
+    names = [f"{odd}.wav", f"{odd}/{odd}/a.wav", f"plain/{odd}.wav", "back\\slash/a.wav"]
+    for name in names:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    found = links([row(spelt(name)) for name in names], ".")
+    assert [os.fsdecode(unquote_to_bytes(link)) for link in found] == names
+    assert links([row("none\\xff/none\\xff/a.wav"), row("odd \\xfe.wav")], ".") == [None, None]
+
+
 def test_absolute_paths_get_relative_links(tmp_path):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "a.wav").touch()
@@ -197,9 +238,14 @@ def test_the_table_is_never_written_over(tmp_path):
     path = write_results(tmp_path / "results.csv", [OK_ROW])
     before = path.read_bytes()
     os.link(path, tmp_path / "twin.csv")
-    for output in (path, tmp_path / "twin.csv"):
-        with pytest.raises(ResultsError, match="is the results table itself"):
-            write_report(read_results(path), output)
+    write_albums(tmp_path / "albums.csv", ALBUMS)
+    for output, what in (
+        (path, "results"),
+        (tmp_path / "twin.csv", "results"),
+        (tmp_path / "albums.csv", "albums"),
+    ):
+        with pytest.raises(ResultsError, match=f"is the {what} table itself"):
+            write_report(read_results(path), output, albums=tmp_path / "albums.csv")
     assert path.read_bytes() == before
 
 
@@ -231,6 +277,29 @@ def test_the_command_tells_of_a_torn_line(tmp_path, capsys):
     captured = capsys.readouterr()
     assert captured.err == f"score-or-song: {table}, line 3: breaks off and is left out; scan again\n"
     assert "1 files: " in captured.out
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_from_the_scan_to_the_report(tmp_path, ending):
+    """A library with odd names, one of them no text, and a file that fails: all of it in the page, with players."""
+    names = [b"songs/sung.wav", b"songs/no text \xff.wav", b"odd \xfe/a, 'b'.wav", b"</script>/<b>.wav"]
+    for i, name in enumerate(names):
+        path = tmp_path / "library" / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_wav(tmp_path / "new.wav", (song if i < 2 else score)(i, 1.0)).rename(path)
+    (tmp_path / "library" / "songs" / "bad.wav").write_text("no audio")
+    table, albums, report = (tmp_path / name for name in (f"out.{ending}", f"albums.{ending}", "report.html"))
+    check(run("scan", tmp_path / "library", "-o", table, "--albums", albums, "--quiet"), 1)
+    told = check(run("report", table, "--albums", albums, "-o", report)).stdout
+    assert told.startswith(f"{report}: 5 files: ")
+    data = data_of(report.read_text())
+    found = {unquote_to_bytes(file[-1]): file for file in data["files"]}
+    assert set(found) == {b"library/" + name for name in [*names, b"songs/bad.wav"]}
+    assert found[b"library/songs/bad.wav"][2] is None
+    for name in names:
+        heard = predict(tmp_path / "library" / os.fsdecode(name))
+        assert found[b"library/" + name][2] == heard.label
+    assert sorted(album[0] for album in data["albums"]) == sorted(folder[0] for folder in data["folders"])
 
 
 @pytest.mark.parametrize(
@@ -268,11 +337,13 @@ def chromium():
 
 @pytest.fixture
 def show(chromium, tmp_path, monkeypatch):
-    """Opens a report of these rows."""
+    """Opens a report of these rows, and of albums if there are any."""
 
-    def opened(rows):
+    def opened(rows, albums=None):
         monkeypatch.chdir(tmp_path)
-        write_report(results(rows), "report.html")
+        if albums is not None:
+            write_albums("albums.jsonl", albums)
+        write_report(results(rows), "report.html", albums=albums and "albums.jsonl")
         chromium.get((tmp_path / "report.html").as_uri())
         return chromium
 
@@ -334,8 +405,8 @@ def test_every_column_sorts_by_its_button(show, column, rising):
 
 
 def test_all_heads_are_buttons_that_sort(show):
-    browser = show(ROWS)
-    for table, columns in (("files", 8), ("folders", 7)):
+    browser = show(ROWS, ALBUMS)
+    for table, columns in (("files", 8), ("folders", 7), ("albums", 7)):
         buttons = browser.find_elements("css selector", f"#{table} th[scope=col] > button")
         assert len(buttons) == columns
         for button in buttons:
@@ -379,6 +450,37 @@ def test_a_folder_shows_its_files_alone(show):
     find(browser, "#folder").click()
     assert names(browser) == BY_CERTAINTY
     assert not find(browser, "#folder").is_displayed()
+
+
+def test_albums_are_told_and_show_their_files(show):
+    browser = show(ROWS, ALBUMS)
+    assert texts(browser, "#albums tbody tr td") == [
+        "elsewhere", "mixed", "50%", "12", "50%", "50%", "",
+        "lib", "", "", "0", "", "", "",
+        "lib/score", "score album", "90%", "3", "100%", "0%", "90%",
+        "lib/songs", "song soundtrack", "70%", "2", "0%", "100%", "50%",
+    ]  # fmt: skip
+    assert texts(browser, "#albums button.folder") == ["lib", "lib/score", "lib/songs"]
+    find(browser, "#albums th[data-column=probability] button").click()
+    assert texts(browser, "#albums td:first-child") == ["elsewhere", "lib/songs", "lib/score", "lib"]
+    find(browser, "#albums tbody tr:nth-child(2) button").click()
+    assert names(browser) == ["2 torn.wav", "1 sure.wav"]
+    for table in ("albums", "folders"):
+        assert texts(browser, f"#{table} [aria-pressed=true]") == ["lib/songs"]
+
+
+def test_without_albums_there_is_no_section_for_them(show):
+    assert texts(show(ROWS), "#albums, #albums-title") == []
+
+
+def test_hostile_folders_stand_there_as_text_and_run_nothing(show):
+    folders = [f"{i} {name}" for i, name in enumerate(HOSTILE)]
+    rows = [row(f"{folder}/a.wav") for folder in folders[::2]]
+    browser = show(rows, [album(folder) for folder in folders])
+    assert sorted(texts(browser, "#albums td:first-child")) == sorted(folders)
+    assert browser.execute_script("return window.hit") is None
+    assert browser.execute_script("return document.scripts.length") == 2
+    assert browser.find_elements("css selector", "img, #albums svg, #folders svg, b, [onmouseover]") == []
 
 
 def test_hostile_names_stand_there_as_text_and_run_nothing(show):
@@ -461,7 +563,10 @@ def test_a_hundred_thousand_rows_stay_light(show):
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(show):
-    chromium = show([*ROWS, row("lib/" + "long" * 50 + ".wav")])
+    long = "long" * 50
+    chromium = show(
+        [*ROWS, row(f"{long}/{long}.wav")], [*ALBUMS, album(long), album(f"{long}, without files")]
+    )
     wide = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wide)
     try:

@@ -16,9 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained and builds on the
 # default model, so evaluation and prediction come before it.
 ORDER = (
-    "errors", "files", "audio", "median", "spectra", "spool", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
-    "folders", "workers", "results", "tables", "batch",
+    "errors", "files", "audio", "median", "spectra", "spool", "features", "extraction", "estimators", "storage",
+    "decision", "model", "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
+    "folders", "workers", "formats", "results", "tables", "albums", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .albums import summarize
     from .batch import predict_folder
     from .errors import AudioError, BatchError, LabelsError, ModelError, ResultsError, ScoreOrSongError
     from .estimators import ClipFeatures
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from .features import Features
     from .model import Model, load_model
     from .prediction import Failure, Prediction, Reason, predict, predict_many
+    from .results import Album
     from .training import train
 
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "albums": ("summarize",),
     "batch": ("predict_folder",),
     "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
     "estimators": ("ClipFeatures",),
@@ -34,11 +37,13 @@ _ROOMS = {
     "features": ("Features",),
     "model": ("Model", "load_model"),
     "prediction": ("Failure", "Prediction", "Reason", "predict", "predict_many"),
+    "results": ("Album",),
     "training": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "Album",
     "AudioError",
     "BatchError",
     "ClipFeatures",
@@ -56,6 +61,7 @@ __all__ = [
     "predict",
     "predict_folder",
     "predict_many",
+    "summarize",
     "train",
 ]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from .albums import albums_of_rows, check_target, write_albums
 from .folders import UNKNOWN, Fingerprint, Found, find_files
 from .model import Model
 from .prediction import Failure, Prediction, default_model
@@ -116,6 +117,7 @@ def scan(
     timeout_s: float | None = TIMEOUT_S,
     dask: str | None = None,
     resume: bool = True,
+    albums: str | os.PathLike[str] | None = None,
     progress: Progress = lambda work, total: work,
 ) -> Summary:
     """Predict every audio file of a folder into a table, and go on where an earlier scan ended.
@@ -129,14 +131,17 @@ def scan(
     timeout_s : seconds after which a file is given up; None never gives up.
     dask : address of a ``dask.distributed`` scheduler whose workers do the work.
     resume : whether to go on with a table that is there; otherwise it is begun anew.
+    albums : a second table, written at the end, of what each folder in the first one is.
     progress : wraps the work, of a known total.
 
     Raises
     ------
-    BatchError : nothing to scan, the table cannot be written, or the workers are out of reach.
+    BatchError : nothing to scan, a table cannot be written, or the workers are out of reach.
     """
     model = model or default_model()
     found = find_files(folder, pattern=pattern, recursive=recursive)
+    if albums is not None:
+        check_target(albums, output, resume=resume)
     table = Table(output, resume=resume)
     with closing(table):
         done = table.take_up({**found.files, **dict.fromkeys(found.closed, UNKNOWN)}, model.model_id)
@@ -150,12 +155,15 @@ def scan(
                 deque(progress(_written(todo, crew, table, model.model_id), len(todo)), maxlen=0)
         seconds = time.monotonic() - began
         table.finish()
+        if albums is not None:
+            write_albums(albums, albums_of_rows(table.rows(), table.descriptors()))
         return _summary(table, found, len(todo), seconds)
 
 
 def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, model_id: str) -> Iterator[Result]:
     for _, result in analyse(todo, crew):
-        table.append(row_of(result, model_id), todo[result.source])
+        descriptor = result.descriptor if isinstance(result, Prediction) else b""
+        table.append(row_of(result, model_id), todo[result.source], descriptor)
         yield result
 
 

@@ -12,7 +12,8 @@ logarithms of odds; landmarks are stored in half precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -48,10 +49,12 @@ class NormalScores:
 
     def __call__(self, rows: Matrix) -> Matrix:
         ranks = np.linspace(0, 1, self.quantiles.shape[1])
+        with np.errstate(over="ignore"):  # in the precision of the quantiles, so that like meets like
+            single = rows.astype(np.float32).astype(np.float64)
         found = [
             # From both sides, so that a value on which many clips agree has the middle of their ranks.
             np.interp(column, known, ranks) - np.interp(-column, -known[::-1], -ranks[::-1])
-            for column, known in zip(rows.T, self.quantiles.astype(np.float64), strict=True)
+            for column, known in zip(single.T, self.quantiles.astype(np.float64), strict=True)
         ]
         return np.asarray(np.clip(ndtri(np.array(found).T / 2), -EXTREME, EXTREME))
 
@@ -76,12 +79,25 @@ class Kernel:
     def gradient(self, row: Matrix) -> Matrix:
         """Slope of the first output at one row, ``(inputs,)``."""
         pull = self._likeness(row[None])[0] * self.weights[:, 0]
-        return np.asarray(2 * self.gamma * (pull @ self.landmarks - pull.sum() * row))
+        return np.asarray(2 * self.gamma * (pull @ self._doubled - pull.sum() * row))
 
     def _likeness(self, rows: Matrix) -> Matrix:
-        landmarks = self.landmarks.astype(np.float64)
-        squared = (rows**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * rows @ landmarks.T
+        squared = (rows**2).sum(axis=1)[:, None] + self._lengths - 2 * rows @ self._doubled.T
         return np.asarray(np.exp(-self.gamma * np.maximum(squared, 0)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Only what is stored travels to a worker, not what follows from it."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
+
+    @cached_property
+    def _doubled(self) -> Matrix:
+        """The landmarks in double precision; turning them at every clip would cost more than using them."""
+        return self.landmarks.astype(np.float64)
+
+    @cached_property
+    def _lengths(self) -> Matrix:
+        """Their squared lengths, ``(n,)``."""
+        return np.asarray((self._doubled**2).sum(axis=1))
 
 
 @dataclass(frozen=True)

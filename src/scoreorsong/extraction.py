@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .audio import Source, open_audio
+from .audio import Audio, Source, open_audio
 from .features import Features, measure
 from .spectra import stream
 from .spool import Spool
@@ -40,8 +40,13 @@ def extract(
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
     with Spool(stream(audio)) as spool:
-        if spool.is_silent:
-            audio.warn("nothing but silence")
-        elif spool.duration_s < SHORT_S:
-            audio.warn(f"only {spool.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
+        warn_if_odd(audio, spool.duration_s, silent=spool.is_silent)
         return measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+
+
+def warn_if_odd(audio: Audio, duration_s: float, *, silent: bool) -> None:
+    """Note that there is nothing to hear, or too little to be sure."""
+    if silent:
+        audio.warn("nothing but silence")
+    elif duration_s < SHORT_S:
+        audio.warn(f"only {duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")

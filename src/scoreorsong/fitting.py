@@ -40,9 +40,9 @@ from .takes import Take
 
 Flags = npt.NDArray[np.bool_]
 
-INNER_FOLDS: Final = 4
+INNER_FOLDS: Final = 3
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
-EAR_LANDMARKS: Final = 800
+EAR_LANDMARKS: Final = 720
 EAR_GAMMA: Final = 0.4  # over the number of inputs, as scikit-learn's "auto" is 1.0
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
@@ -112,7 +112,7 @@ def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ea
     # Nystroem maps with K @ normalization.T; folding that into the weights leaves a plain kernel expansion.
     kernel = Kernel(
         landmarks=nystroem.components_.astype(np.float16),
-        weights=nystroem.normalization_.T @ weights.T,
+        weights=(nystroem.normalization_.T @ weights.T).astype(np.float32),
         bias=bias,
         gamma=gamma,
     )
@@ -332,7 +332,8 @@ def _voice_threshold(heard: Sequence[Heard]) -> float:
         for h in heard
         if h.take.variant == "original" and h.take.label == "score" and (h.take.known[VOICE] == 0).all()
     ]
-    return float(np.quantile(np.concatenate(unsung), 1 - VOICE_FALSE_ALARMS)) if unsung else 0.0
+    voices = np.concatenate([np.empty(0), *unsung])
+    return float(np.quantile(voices, 1 - VOICE_FALSE_ALARMS)) if len(voices) else 0.0
 
 
 def _music_threshold(heard: Sequence[Heard]) -> float:

@@ -16,6 +16,7 @@ import joblib
 from threadpoolctl import threadpool_limits
 
 from .audio import Source, source_name
+from .cohesion import descriptor_of
 from .errors import ModelError, ScoreOrSongError
 from .extraction import extract
 from .features import Features, schema
@@ -71,6 +72,7 @@ class Prediction:
     reasons : the strongest contributions, strongest first; none without music.
     warnings : what was odd about the source.
     model_id : of the model that said so.
+    descriptor : how it sounds, for `summarize` to compare; see `cohesion`. Not in `to_dict`.
     """
 
     source: str
@@ -83,6 +85,7 @@ class Prediction:
     reasons: tuple[Reason, ...] = field(repr=False)
     warnings: tuple[str, ...]
     model_id: str
+    descriptor: bytes = field(default=b"", repr=False)
 
     def __str__(self) -> str:
         sure = "" if self.confident else "  (unsure)"
@@ -97,6 +100,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         plain = asdict(self)
+        del plain["descriptor"]
         return plain | {"reasons": [asdict(r) for r in self.reasons], "warnings": list(self.warnings)}
 
 
@@ -199,6 +203,7 @@ def _prediction(features: Features, judgement: Judgement, model: Model) -> Predi
         reasons=_reasons(judgement) if label != "no_music" else (),
         warnings=tuple(warnings),
         model_id=model.model_id,
+        descriptor=descriptor_of(judgement.deviations[name] for name in schema.NAMES),
     )
 
 

@@ -23,7 +23,8 @@ from urllib.parse import quote
 
 from .errors import ResultsError
 from .files import write_whole
-from .results import Result, Results
+from .formats import spelt
+from .results import Album, Result, Results, read_albums
 
 KINDS: Final = ("score", "song", "no_music", "uncertain", "failed")
 N_BINS: Final = 20
@@ -32,21 +33,30 @@ WIDTH, HEIGHT, TOP, BASE = 480, 210, 22, 34  # of the histogram; `BASE` is the r
 Href = Callable[[str], str | None]
 
 
-def write_report(results: Results, output: str | os.PathLike[str]) -> Counter[str]:
+def write_report(
+    results: Results, output: str | os.PathLike[str], *, albums: str | os.PathLike[str] | None = None
+) -> Counter[str]:
     """Write the page, whole or not at all; returns what is in it, by `KINDS`.
 
     Files that can be reached from the folder of the page by a relative link get a player;
     paths in the table are taken from the working folder, as scan took them.
 
+    Parameters
+    ----------
+    albums : the albums table that scan wrote beside the results, if the page is to show it.
+
     Raises
     ------
-    ResultsError : the page cannot be written, or would take the place of the table.
+    ResultsError : the albums cannot be read, or the page cannot be written or would take the place
+        of a table.
     """
     target = Path(output)
+    told = None if albums is None else read_albums(albums)
     try:
-        if target.exists() and results.source.exists() and target.samefile(results.source):
-            raise ResultsError(f"{target}: is the results table itself; name another file for the report")
-        write_whole(target, page(results, target.parent).encode("utf-8", "replace"))
+        for what, table in (("results", results.source), ("albums", albums)):
+            if table is not None and target.exists() and os.path.exists(table) and target.samefile(table):
+                raise ResultsError(f"{target}: is the {what} table itself; name another file for the report")
+        write_whole(target, page(results, target.parent, albums=told).encode("utf-8", "replace"))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ResultsError(
@@ -55,10 +65,10 @@ def write_report(results: Results, output: str | os.PathLike[str]) -> Counter[st
     return counts(results.rows)
 
 
-def page(results: Results, folder: str | os.PathLike[str]) -> str:
+def page(results: Results, folder: str | os.PathLike[str], albums: Sequence[Album] | None = None) -> str:
     """The page as text; `folder` is where it will lie, from which its links lead."""
     style, script = _part("report.css"), _part("report.js")
-    data = _data(results.rows, folder)
+    data = _data(results.rows, folder) | {"albums": None if albums is None else list(map(_shown, albums))}
     return Template(_part("report.html")).substitute(
         name=escape(results.source.name),
         style=style,
@@ -67,6 +77,7 @@ def page(results: Results, folder: str | os.PathLike[str]) -> str:
         script_hash=_hash(script),
         counts=_counts_markup(counts(results.rows)),
         histogram=_histogram(results.rows),
+        albums="" if albums is None else _part("albums.html"),
         notes=_notes(results, sum(row[-1] is None for row in data["files"])),
         data=_script_safe(data),
     )
@@ -121,18 +132,42 @@ def _values(row: Result) -> list[Any]:
     return [row.label, probability, row.confident, vocal, music, length_s, row.warnings]
 
 
+def _shown(album: Album) -> list[Any]:
+    """The cells of an album; all shares are from 0 to 1."""
+    percentile = album.cohesion_percentile
+    shares = (album.score_share, album.song_share, None if percentile is None else percentile / 100)
+    probability, *rounded = (None if s is None else round(s, 4) for s in (album.probability, *shares))
+    return [album.folder, album.kind, probability, album.tracks, *rounded]
+
+
 def _linker(head: str, folder: str | os.PathLike[str]) -> Href:
     """From a name in the folder `head` to its link, or to None where it cannot be reached.
 
     A folder is listed once, which is faster than asking for each of its files.
     """
     try:
-        names = frozenset(os.listdir(head or os.curdir))
-        way = os.path.relpath(head or os.curdir, folder).replace(os.sep, "/")
+        real = _real(head)
+        names = _names(real)
+        way = os.path.relpath(real or os.curdir, folder).replace(os.sep, "/")
     except (OSError, ValueError):  # ValueError: a NUL in the path, or another drive
-        names, way = frozenset(), ""
+        names, way = {}, ""
     start = "" if way == os.curdir else f"{_quoted(way)}/"
-    return lambda name: f"{start}{_quoted(name)}" if name in names else None
+    return lambda name: f"{start}{_quoted(names[name])}" if name in names else None
+
+
+def _names(folder: str) -> dict[str, str]:
+    """Names in a folder, by themselves and by how Parquet spells those that are no text."""
+    found = os.listdir(folder or os.curdir)
+    return {spelt(name): name for name in found} | {name: name for name in found}
+
+
+def _real(folder: str) -> str:
+    """The folder that a table means: in Parquet, a name on the way to it may be spelt out."""
+    head, name = os.path.split(folder)
+    if "\\" not in folder or not name or os.path.isdir(folder):
+        return folder
+    above = _real(head)
+    return os.path.join(above, _names(above).get(name, name))
 
 
 def _quoted(path: str) -> str:

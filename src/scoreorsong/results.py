@@ -1,9 +1,10 @@
-"""Results table → typed rows.
+"""Results table, albums table → typed rows.
 
 A results table holds one row per file that was heard or could not be, with the columns
-`COLUMNS`; the ending of its name says whether it is CSV, JSON Lines or Parquet. Paths
-stand as the user named the folder, `warnings` is one text joined by "; ", and where a
-failure has no number its cell is empty (null). Other columns are passed over.
+`COLUMNS`; an albums table one per folder, with the columns `ALBUM_COLUMNS`. The ending of
+the name says whether it is CSV, JSON Lines or Parquet. Paths stand as the user named the
+folder, `warnings` is one text joined by "; ", and what has no value, as the numbers of a
+failure, has an empty cell (null). Other columns are passed over.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import json
 import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Generic, NamedTuple, TextIO, TypeVar
 
 from .errors import ResultsError
 
@@ -25,10 +27,12 @@ COLUMNS: Final = (
 )  # fmt: skip
 STATUSES: Final = ("ok", "error")
 LABELS: Final = ("score", "song", "no_music")
+KINDS: Final = ("score album", "song soundtrack", "mixed")
 FLAGS: Final = {"true": True, "false": False}
 LONGEST_SHOWN: Final = 80
 
 Record = Mapping[str, Any]
+Typed = TypeVar("Typed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,39 @@ class Result:
     warnings: str
     error: str
     model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """What a folder is, its files taken as the tracks of one release.
+
+    Attributes
+    ----------
+    folder : as the files name it; "" for the working folder.
+    kind : "score album", "song soundtrack" or "mixed"; None where no file has music.
+    probability : of the kind, 0 to 1, given the tracks' own probabilities.
+    tracks : files with music.
+    score_share, song_share : of the tracks, by their labels, 0 to 1.
+    no_music, failed : files without music, and that could not be heard.
+    cohesion : how alike the tracks sound: mean similarity of all pairs, -1 to 1; None for fewer
+        than two tracks.
+    cohesion_percentile : per cent of sets of as many clips by different hands, drawn from the
+        training corpus, that hang together less, 0 to 100.
+    """
+
+    folder: str
+    kind: str | None
+    probability: float | None
+    tracks: int
+    score_share: float | None
+    song_share: float | None
+    no_music: int
+    failed: int
+    cohesion: float | None
+    cohesion_percentile: float | None
+
+
+ALBUM_COLUMNS: Final = tuple(field.name for field in fields(Album))
 
 
 @dataclass(frozen=True)
@@ -66,14 +103,39 @@ def read_results(path: str | os.PathLike[str]) -> Results:
     ------
     ResultsError : the table cannot be read, lacks columns, or has a row that is none.
     """
-    source = Path(path)
+    return Results(Path(path), *_read(Path(path), _RESULTS))
+
+
+def read_albums(path: str | os.PathLike[str]) -> list[Album]:
+    """Read an albums table.
+
+    Raises
+    ------
+    ResultsError : the table cannot be read, breaks off, lacks columns, or has a row that is none.
+    """
+    albums, note = _read(Path(path), _ALBUMS)
+    if note:
+        raise ResultsError(note)
+    return albums
+
+
+class _Layout(NamedTuple, Generic[Typed]):
+    """What a table is: what it is called, the columns that it must have, and how a row is typed."""
+
+    name: str
+    columns: tuple[str, ...]
+    typed: Callable[[Record], Typed]
+
+
+def _read(source: Path, layout: _Layout[Typed]) -> tuple[list[Typed], str]:
+    """The rows, and a note where the last line is torn."""
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         raise ResultsError(
-            f"{source}: expected a results table whose name ends in {', '.join(_READERS)}, as scan writes it"
+            f"{source}: expected {layout.name} whose name ends in {', '.join(_READERS)}, as scan writes it"
         )
     try:
-        return reader(source)
+        return reader(source, layout)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ResultsError(
             f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})"
@@ -102,26 +164,26 @@ class _Lines:
         return not self.last.endswith(("\n", "\r"))
 
 
-def _read_lines(source: Path, parse: Callable[[Path, _Lines], Iterator[Record]]) -> Results:
-    rows: list[Result] = []
+def _read_lines(
+    parse: Callable[[Path, _Lines, _Layout[Typed]], Iterator[Record]], source: Path, layout: _Layout[Typed]
+) -> tuple[list[Typed], str]:
+    rows: list[Typed] = []
     # A byte order mark is what a spreadsheet leaves; a path need not be text.
     with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         lines = _Lines(file)
         try:
-            rows.extend(map(_result, parse(source, lines)))
+            rows.extend(map(layout.typed, parse(source, lines, layout)))
         except (ValueError, RecursionError, csv.Error) as error:
             if lines.number == 1 or not lines.torn():
                 raise ResultsError(f"{source}, line {lines.number}: {error}") from error
-            return Results(
-                source, rows, f"{source}, line {lines.number}: breaks off and is left out; scan again"
-            )
-    return Results(source, rows)
+            return rows, f"{source}, line {lines.number}: breaks off and is left out; scan again"
+    return rows, ""
 
 
-def _csv_records(source: Path, lines: _Lines) -> Iterator[Record]:
+def _csv_records(source: Path, lines: _Lines, layout: _Layout[Any]) -> Iterator[Record]:
     reader = csv.reader(lines, strict=True)
     header = next(reader, [])
-    _check_columns(source, header)
+    _check_columns(source, header, layout)
     for cells in reader:
         if cells and len(cells) != len(header):
             raise ValueError(f"{len(cells)} cells, expected {len(header)} as in the header")
@@ -129,20 +191,20 @@ def _csv_records(source: Path, lines: _Lines) -> Iterator[Record]:
             yield dict(zip(header, cells, strict=True))
 
 
-def _json_records(source: Path, lines: _Lines) -> Iterator[Record]:
+def _json_records(source: Path, lines: _Lines, layout: _Layout[Any]) -> Iterator[Record]:
     for line in filter(str.strip, lines):
         record = json.loads(line)
         if not isinstance(record, dict):
             raise ValueError(f"{_shown(record)}, expected an object in braces")
         if lines.number == 1:
-            _check_columns(source, record)
+            _check_columns(source, record, layout)
         yield record
 
 
 # ---- Parquet
 
 
-def _read_parquet(source: Path) -> Results:
+def _read_parquet(source: Path, layout: _Layout[Typed]) -> tuple[list[Typed], str]:
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -150,22 +212,22 @@ def _read_parquet(source: Path) -> Results:
         raise ResultsError(
             f'{source}: Parquet needs pyarrow, which is not here: pip install "score-or-song[parquet]"'
         ) from error
-    rows: list[Result] = []
+    rows: list[Typed] = []
     try:
         with source.open("rb") as file, ParquetFile(file) as table:
-            _check_columns(source, table.schema_arrow.names)
-            for batch in table.iter_batches(columns=list(COLUMNS)):
-                rows.extend(map(_result, batch.to_pylist()))
+            _check_columns(source, table.schema_arrow.names, layout)
+            for batch in table.iter_batches(columns=list(layout.columns)):
+                rows.extend(map(layout.typed, batch.to_pylist()))
     except ArrowException as error:
         raise ResultsError(f"{source}: is damaged or no Parquet ({error})") from error
     except ValueError as error:
         raise ResultsError(f"{source}, row {len(rows) + 1}: {error}") from error
-    return Results(source, rows)
+    return rows, ""
 
 
-_READERS: Final[Mapping[str, Callable[[Path], Results]]] = {
-    ".csv": lambda source: _read_lines(source, _csv_records),
-    ".jsonl": lambda source: _read_lines(source, _json_records),
+_READERS: Final[Mapping[str, Callable[[Path, _Layout[Any]], tuple[list[Any], str]]]] = {
+    ".csv": partial(_read_lines, _csv_records),
+    ".jsonl": partial(_read_lines, _json_records),
     ".parquet": _read_parquet,
 }
 
@@ -173,11 +235,11 @@ _READERS: Final[Mapping[str, Callable[[Path], Results]]] = {
 # ---- one record → one row
 
 
-def _check_columns(source: Path, found: Collection[str]) -> None:
-    missing = [column for column in COLUMNS if column not in found]
+def _check_columns(source: Path, found: Collection[str], layout: _Layout[Any]) -> None:
+    missing = [column for column in layout.columns if column not in found]
     if missing:
         raise ResultsError(
-            f"{source}: not a results table as scan writes it: lacks the columns {', '.join(missing)}; "
+            f"{source}: not {layout.name} as scan writes it: lacks the columns {', '.join(missing)}; "
             f"found {_shown(', '.join(found)) if found else 'nothing'}"
         )
 
@@ -188,20 +250,46 @@ def _result(record: Record) -> Result:
         path=_text(record, "path"),
         status=_one_of(STATUSES, record, "status") or "",
         label=_one_of(LABELS, record, "label"),
-        song_probability=_number(record, "song_probability", 1),
+        song_probability=_number(record, "song_probability"),
         confident=_flag(record, "confident"),
-        vocal_fraction=_number(record, "vocal_fraction", 1),
-        music_fraction=_number(record, "music_fraction", 1),
-        duration_s=_number(record, "duration_s", math.inf),
+        vocal_fraction=_number(record, "vocal_fraction"),
+        music_fraction=_number(record, "music_fraction"),
+        duration_s=_number(record, "duration_s", 0, math.inf),
         warnings=_text(record, "warnings"),
         error=_text(record, "error"),
         model_id=_text(record, "model_id"),
     )
-    needed = COLUMNS[:8] if result.status == "ok" else COLUMNS[:2]
-    for column in needed:
-        if getattr(result, column) in (None, ""):
-            raise ValueError(f"{column} is empty")
+    _check_filled(result, COLUMNS[:8] if result.status == "ok" else COLUMNS[:2])
     return result
+
+
+def _album(record: Record) -> Album:
+    """The typed row; raises ValueError where a cell is not what its column holds."""
+    album = Album(
+        folder=_text(record, "folder"),
+        kind=_one_of(KINDS, record, "kind"),
+        probability=_number(record, "probability"),
+        tracks=_count(record, "tracks"),
+        score_share=_number(record, "score_share"),
+        song_share=_number(record, "song_share"),
+        no_music=_count(record, "no_music"),
+        failed=_count(record, "failed"),
+        cohesion=_number(record, "cohesion", -1),
+        cohesion_percentile=_number(record, "cohesion_percentile", 0, 100),
+    )
+    if album.tracks:
+        _check_filled(album, ("kind", "probability", "score_share", "song_share"))
+    return album
+
+
+_RESULTS: Final = _Layout("a results table", COLUMNS, _result)
+_ALBUMS: Final = _Layout("an albums table", ALBUM_COLUMNS, _album)
+
+
+def _check_filled(row: Result | Album, columns: Collection[str]) -> None:
+    for column in columns:
+        if getattr(row, column) in (None, ""):
+            raise ValueError(f"{column} is empty")
 
 
 def _text(record: Record, column: str) -> str:
@@ -218,7 +306,7 @@ def _one_of(allowed: Collection[str], record: Record, column: str) -> str | None
     return value or None
 
 
-def _number(record: Record, column: str, highest: float) -> float | None:
+def _number(record: Record, column: str, lowest: float = 0, highest: float = 1) -> float | None:
     value = record.get(column)
     if value in (None, ""):
         return None
@@ -226,10 +314,17 @@ def _number(record: Record, column: str, highest: float) -> float | None:
         number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not 0 <= number <= highest or math.isinf(number):
+    if not lowest <= number <= highest or math.isinf(number):
         limit = f" to {highest}" if highest < math.inf else " up"
-        raise ValueError(f"{column} is {_shown(value)}, expected a number from 0{limit}")
+        raise ValueError(f"{column} is {_shown(value)}, expected a number from {lowest}{limit}")
     return number
+
+
+def _count(record: Record, column: str) -> int:
+    number = _number(record, column, 0, math.inf)
+    if number is None or number != int(number):
+        raise ValueError(f"{column} is {_shown(record.get(column))}, expected a whole number")
+    return int(number)
 
 
 def _flag(record: Record, column: str) -> bool | None:

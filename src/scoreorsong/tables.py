@@ -1,37 +1,40 @@
 """Results → a table on disk that survives whatever ends the program.
 
 Conventions: a row is appended in one piece as soon as its file is done. Beside the table
-``results.csv`` lies ``results.csv.state``, which keeps size and time of change of every file
-in the table, one JSON list ``[path, size in bytes, time in ns]`` a line, the last one of a path
-counting; it is written just before the row, so that a row without it is never taken for done.
+``results.csv`` lies ``results.csv.state``, which keeps of every file in the table what has no column
+there, one JSON list ``[path, size in bytes, time of change in ns, descriptor in base64]`` a line, the
+last one of a path counting; it is written just before the row, so that a row without it is never
+taken for done.
 A Parquet file cannot be appended to: its rows lie in ``results.parquet.jsonl`` and the Parquet
 file is written from them when the scan ends.
 """
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import json
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
 from .errors import BatchError
 from .files import whole
 from .folders import UNKNOWN, Fingerprint
+from .formats import Columns, Row, format_of, is_parquet, parsed, write_table
 from .prediction import Failure, Prediction
 from .results import COLUMNS
 
-NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
-ROWS_PER_BATCH: Final = 10_000
+_NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
+TYPES: Final[Columns] = {
+    **dict.fromkeys(COLUMNS, str),
+    **dict.fromkeys(_NUMBERS, float),
+    "confident": bool,
+}
 TAIL_BYTES: Final = 1 << 20
-
-Row: TypeAlias = dict[str, Any]
 
 
 def row_of(result: Prediction | Failure, model_id: str) -> Row:
@@ -49,62 +52,6 @@ def row_of(result: Prediction | Failure, model_id: str) -> Row:
     return {name: found.get(name) for name in COLUMNS}
 
 
-class _Format(Protocol):
-    """How rows are written and read back; a row that cannot be read comes back as None."""
-
-    head: bytes
-    begins: bytes  # how a file of rows begins
-
-    def encode(self, row: Row) -> bytes: ...
-
-    def read(self, path: Path) -> Iterator[Row | None]: ...
-
-
-class _Csv:
-    begins = ",".join(COLUMNS).encode()
-    head = begins + b"\r\n"
-
-    def encode(self, row: Row) -> bytes:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerow([_cell(value) for value in row.values()])
-        return text.getvalue().encode("utf-8", "surrogateescape")
-
-    def read(self, path: Path) -> Iterator[Row | None]:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.reader(file)
-            next(lines, None)
-            for line in lines:
-                yield dict(zip(COLUMNS, line, strict=True)) if len(line) == len(COLUMNS) else None
-
-
-class _JsonLines:
-    begins = f'{{"{COLUMNS[0]}": '.encode()
-    head = b""
-
-    def encode(self, row: Row) -> bytes:
-        return json.dumps(row).encode() + b"\n"
-
-    def read(self, path: Path) -> Iterator[Row | None]:
-        with path.open("rb") as file:
-            for line in file:
-                row = _parsed(line)
-                yield row if isinstance(row, dict) and tuple(row) == COLUMNS else None
-
-
-def _cell(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-FORMATS: Final[Mapping[str, _Format]] = {".csv": _Csv(), ".jsonl": _JsonLines(), ".parquet": _JsonLines()}
-
-
 class Table:
     """The results file of a scan.
 
@@ -119,11 +66,9 @@ class Table:
     """
 
     def __init__(self, output: str | os.PathLike[str], *, resume: bool = True) -> None:
-        target, ending = Path(os.path.realpath(output)), Path(output).suffix.lower()
-        if ending not in FORMATS:
-            raise BatchError(f"{output}: has the ending {ending!r}; expected {', '.join(FORMATS)}")
-        self._format = FORMATS[ending]
-        self._parquet = target if ending == ".parquet" else None
+        target = Path(os.path.realpath(output))
+        self._format = format_of(output, TYPES)
+        self._parquet = Path(output) if is_parquet(output) else None
         self.path = _beside(target, ".jsonl") if self._parquet else target
         self._state = _beside(self.path, ".state")
         self._check(target, resume=resume)
@@ -144,8 +89,6 @@ class Table:
                 raise BatchError(
                     f"{path}: is no file that can be kept; expected a new name or a table of a scan"
                 )
-        if self._parquet:
-            _arrow(target)
         if resume and self._parquet and target.exists() and not self.path.exists():
             raise BatchError(
                 f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "
@@ -198,24 +141,30 @@ class Table:
     def _unchanged(self, files: Mapping[str, Fingerprint]) -> set[str]:
         same = set[str]()
         with self._state.open("rb") as file:
-            for state in map(_parsed, file):
-                if isinstance(state, list) and len(state) == 3 and state[0] in files:
+            for state in map(parsed, file):
+                if _is_state(state) and state[0] in files:
                     known = files[state[0]]
-                    (same.add if known == tuple(state[1:]) and known != UNKNOWN else same.discard)(state[0])
+                    (same.add if known == tuple(state[1:3]) and known != UNKNOWN else same.discard)(state[0])
         return same
 
     def rows(self) -> Iterator[Row | None]:
         """All rows, as the format gives them back; None for one that is damaged."""
         return self._format.read(self.path)
 
-    def append(self, row: Row, fingerprint: Fingerprint) -> None:
+    def descriptors(self) -> dict[str, bytes]:
+        """By path, how each file sounds (`Prediction.descriptor`); a failure has none."""
+        with self._state.open("rb") as file:
+            return {state[0]: b64decode(state[3]) for state in map(parsed, file) if _is_state(state)}
+
+    def append(self, row: Row, fingerprint: Fingerprint, descriptor: bytes = b"") -> None:
         """Write a row so that it is there whatever happens next.
 
         Raises
         ------
         BatchError : it cannot be written, e.g. on a full disk; what was there before is whole.
         """
-        self._states.append(json.dumps([row["path"], *fingerprint]).encode() + b"\n")
+        state = [row["path"], *fingerprint, b64encode(descriptor).decode()]
+        self._states.append(json.dumps(state).encode() + b"\n")
         self._lines.append(self._format.encode(row))
 
     def finish(self) -> None:
@@ -225,7 +174,10 @@ class Table:
             by_path = {row["path"]: self._format.encode(row) for row in self.rows() if row is not None}
             self._rewrite(by_path[path] for path in sorted(by_path))
         if self._parquet:
-            _write_parquet(self._parquet, self.rows())
+            try:
+                write_table(self._parquet, TYPES, (row for row in self.rows() if row is not None))
+            except OSError as error:
+                raise _unwritable(self._parquet, error) from error
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the table in one step."""
@@ -301,6 +253,10 @@ def _cut_torn_line(file: Any) -> None:
     file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
 
 
+def _is_state(state: object) -> bool:
+    return isinstance(state, list) and len(state) == 4
+
+
 def _holds(row: Row, files: Mapping[str, Fingerprint], unchanged: set[str], model_id: str) -> bool:
     path = row["path"]
     return path not in files or (row["status"] == "ok" and row["model_id"] == model_id and path in unchanged)
@@ -321,38 +277,4 @@ def _unwritable(path: Path, error: OSError) -> BatchError:
     return BatchError(
         f"{path}: cannot be written ({error.strerror}); what it held is whole: mend that, then run the same "
         "command again"
-    )
-
-
-def _arrow(target: Path) -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise BatchError(
-            f'{target}: Parquet needs an extra: pip install "score-or-song[parquet]", or write .csv or .jsonl'
-        ) from error
-    return pyarrow
-
-
-def _write_parquet(target: Path, rows: Iterator[Row | None]) -> None:
-    """All rows as one Parquet file, which appears whole or not at all."""
-    arrow = _arrow(target)
-    types = {**dict.fromkeys(NUMBERS, arrow.float64()), "confident": arrow.bool_()}
-    schema = arrow.schema([(name, types.get(name, arrow.string())) for name in COLUMNS])
-    texts = ({name: _text(value) for name, value in row.items()} for row in rows if row is not None)
-    try:
-        with whole(target) as file, arrow.parquet.ParquetWriter(file, schema) as writer:
-            while batch := list(islice(texts, ROWS_PER_BATCH)):
-                writer.write_table(arrow.Table.from_pylist(batch, schema))
-    except OSError as error:
-        raise _unwritable(target, error) from error
-
-
-def _text(value: object) -> object:
-    """Text that Parquet accepts: the bytes of a name that is no UTF-8 are spelt out."""
-    return (
-        value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if isinstance(value, str)
-        else value
     )

@@ -16,6 +16,7 @@ def add(commands: Any) -> None:
         "results", metavar="RESULTS", help="a table that scan wrote: .csv, .jsonl or .parquet"
     )
     parser.add_argument("-o", "--output", required=True, metavar="HTML", help="the page to write")
+    parser.add_argument("--albums", metavar="TABLE", help="the albums table of the same scan, to show it too")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     results = read_results(options.results)
     if results.note:
         print(f"score-or-song: {results.note}", file=sys.stderr)
-    count = write_report(results, options.output)
+    count = write_report(results, options.output, albums=options.albums)
     told = ", ".join(f"{n} {kind}" for kind, n in count.items())
     print(f"{options.output}: {len(results.rows)} files: {told}")
     return OK

@@ -17,6 +17,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="TABLE", help="what to write: .csv, .jsonl or .parquet"
     )
+    parser.add_argument(
+        "--albums",
+        metavar="TABLE",
+        help="also write what each folder is: score album, song soundtrack, mixed",
+    )
     parser.add_argument("--pattern", default="*", metavar="GLOB", help="only names such as '*.mp3'")
     parser.add_argument("--no-recursive", action="store_true", help="leave out the folders below")
     parser.add_argument("--model", metavar="MODEL", help="a model file instead of the shipped model")
@@ -52,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
             timeout_s=options.timeout or None,
             dask=options.dask,
             resume=options.resume,
+            albums=options.albums,
             progress=silent if options.quiet else progress_shown,
         )
     except KeyboardInterrupt:

@@ -25,6 +25,10 @@ const files = data.files.map(([folder, name, label, probability, confident, voca
   return file;
 });
 
+const folderOf = new Map(folders.map((folder) => [folder.path, folder]));
+const albums = data.albums && data.albums.map(([path, kind, probability, tracks, score, song, cohesion]) => (
+  { path, kind, probability, tracks, score, song, cohesion, folder: folderOf.get(path) }));
+
 // ---- small parts
 
 function el(tag, attributes = {}, ...children) {
@@ -201,6 +205,14 @@ function folderCell(folder) {
   return el("button", { type: "button", class: "folder", "aria-pressed": pressed, onclick: () => choose(folder) }, name);
 }
 
+const ALBUM_CLASSES = { "score album": "score", "song soundtrack": "song" };
+
+function kindCell({ kind }) {
+  return kind ? el("span", { class: `tag ${ALBUM_CLASSES[kind] || ""}` }, kind) : "";
+}
+
+const albumCell = ({ folder, path }) => (folder ? folderCell(folder) : el("bdi", {}, shownFolder(path)));
+
 // ---- filters
 
 const chosen = { words: [], label: "", state: "", folder: null };
@@ -226,6 +238,7 @@ function choose(folder) {
   chip.hidden = !chosen.folder;
   chip.replaceChildren("Only ", el("bdi", {}, chosen.folder ? shownFolder(chosen.folder.path) : ""), ": show all");
   folderTable.render();
+  if (albumTable) albumTable.render();
   filter();
   document.getElementById("files-title").focus();
 }
@@ -259,6 +272,19 @@ const FOLDER_COLUMNS = [
   countColumn("failed", "Failed"),
 ];
 
+const ALBUM_COLUMNS = [
+  { key: "folder", title: "Folder", value: (album) => shownFolder(album.path), cell: albumCell },
+  { key: "kind", title: "Kind", value: (album) => album.kind || "", cell: kindCell },
+  shareColumn("probability", "Probability"),
+  countColumn("tracks", "Tracks"),
+  shareColumn("score", "Score"),
+  shareColumn("song", "Song"),
+  shareColumn("cohesion", "Cohesion"),
+];
+
+const albumTable = albums && new SortedTable(document.getElementById("albums"), {
+  caption: "Albums", columns: ALBUM_COLUMNS, rows: albums, size: FOLDERS_A_PAGE, by: ALBUM_COLUMNS[0],
+});
 const folderTable = new SortedTable(document.getElementById("folders"), {
   caption: "Folders", columns: FOLDER_COLUMNS, rows: folders, size: FOLDERS_A_PAGE, by: FOLDER_COLUMNS[0],
 });
