@@ -50,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # In a process of its own: glibc would remember its arrays and make the bare predictions here faster.
-        filling = get_context("spawn").Process(target=_fill, args=(folder / "library", options.files))
+        filling = get_context("spawn").Process(target=fill, args=(folder / "library", options.files))
         filling.start()
         filling.join()
         _print_overhead(folder)
@@ -58,7 +58,7 @@ def main() -> None:
         _print_resume(folder, options.finished)
 
 
-def _fill(library: Path, files: int) -> None:
+def fill(library: Path, files: int) -> None:
     """Noisy chords of `CLIP_S` in folders of a hundred; every file has its own bytes to read."""
     random, time_s = np.random.default_rng(0), np.arange(round(CLIP_S * RATE_HZ)) / RATE_HZ
     for kind in range(KINDS):
@@ -109,7 +109,7 @@ def _median_s(work: Iterator[object]) -> float:
 def _print_scans(folder: Path) -> None:
     print("| whole scan | files per second |\n|---|---|")
     for jobs in (1, 2):
-        seconds, _ = _scan(folder / "library", folder / f"jobs{jobs}.csv", "--jobs", str(jobs))
+        seconds, _ = scan(folder / "library", folder / f"jobs{jobs}.csv", "--jobs", str(jobs))
         files = (folder / f"jobs{jobs}.csv").read_bytes().count(b"\n") - 1
         print(f"| {jobs} worker{'s' * (jobs > 1)} | {files / seconds:.1f} |")
 
@@ -125,7 +125,7 @@ def _print_resume(folder: Path, finished: int) -> None:
     print(f"\n| going on with {finished} finished rows | seconds | of a core | memory at most, MB |")
     print("|---|---|---|---|")
     for what, options in (("", ()), (", with albums", ("--albums", str(folder / "albums.csv")))):
-        seconds, used = _scan(library, table, *options)
+        seconds, used = scan(library, table, *options)
         busy_s, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
         print(f"| results{what} | {seconds:.1f} | {busy_s:.1f} | {megabytes:.0f} |")
 
@@ -139,7 +139,7 @@ def _pretend(path: Path, files: Mapping[str, Fingerprint], clip: Path) -> None:
     table.close()
 
 
-def _scan(folder: Path, table: Path, *options: str) -> tuple[float, Any]:
+def scan(folder: Path, table: Path, *options: str) -> tuple[float, Any]:
     """Seconds of a whole scan in a process of its own, and what that used."""
     command = [
         sys.executable,

@@ -1,9 +1,10 @@
-"""Synthetic clips → what a prediction costs beside decoding, warm and as a whole process.
+"""Made-up clips → what a prediction costs: beside decoding, beside peers, cold, in bulk, and in memory.
 
-    python benchmarks/speed.py
+    python benchmarks/speed.py [--peers VENV] [--full] [PART ...]
 
-Ratios are medians of pairs taken in turn in one run, on one core; the seconds
-beside them depend on the machine.
+Ratios are medians over pairs of runs taken in turn, on one core; the seconds beside them depend on
+the machine. Peers are installed into a virtual environment of their own, which is made where
+``--peers`` says; one that is missing or broken is listed as such.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
+from batch import fill, scan
+from peers import PACKAGES
 
 from scoreorsong.audio import read_audio
 from scoreorsong.features import measure
@@ -31,44 +36,72 @@ from scoreorsong.prediction import default_model, predict
 from scoreorsong.spectra import analyze
 
 RATE_HZ = 44100
-CLIPS = (
-    ("30 s stereo Ogg", 30, "OGG"),
-    ("60 s stereo MP3", 60, "MP3"),
-    ("195 s stereo MP3", 195, "MP3"),
-    ("60 s stereo WAV", 60, "WAV"),
+CLIPS = ((60, "MP3"), (195, "MP3"), (60, "WAV"))
+FLOOR = (
+    "import sys, numpy, sklearn.svm, sklearn.kernel_approximation, sklearn.linear_model, soundfile; "
+    "soundfile.read(sys.argv[1], dtype='float32')"
 )
-FLOOR = "import numpy, sklearn, soundfile, sys; soundfile.read(sys.argv[1], dtype='float32')"
+N_CLIPS, N_FULL = 200, (100, 500, 2000)
+BAR_MB = 400
 
 
 def main() -> None:
+    options = _options()
+    print(f"{_machine()}\n\n| what | measured | beside | ratio | bar |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as temporary:
+        for part in options.parts:
+            PARTS[part](Path(temporary), options)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
+    parser.add_argument("--pairs", type=int, default=7, help="runs of each kind (default: 7)")
+    parser.add_argument(
+        "--peers", type=Path, metavar="VENV", help="environment for the peers, made if missing"
+    )
+    parser.add_argument("--full", action="store_true", help="scan up to 2,000 files as well")
+    parser.add_argument(
+        "--minutes", type=int, nargs="+", default=[10, 60, 120], help="of the WAVs for memory"
+    )
+    parser.add_argument("--clips", type=int, default=N_CLIPS, help=f"to scan (default: {N_CLIPS})")
     options = parser.parse_args()
-    print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}, one thread\n")
-    print("| clip | decode and resample | prediction | times real time | prediction / decoding |")
-    print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        clips = [(name, seconds, _clip(Path(folder), seconds, form)) for name, seconds, form in CLIPS]
-        for name, seconds, path in clips:
-            decode, whole = _pairs(lambda p=path: read_audio(p), lambda p=path: predict(p), options.pairs)
-            ratio = statistics.median(w / d for d, w in zip(decode, whole, strict=True))
-            took = statistics.median(whole)
-            print(
-                f"| {name} | {statistics.median(decode):.3f} s | {took:.3f} s | {seconds / took:.0f} | {ratio:.1f} |"
-            )
-        _print_stages(clips[1][2], options.pairs)
-        _print_cold(clips[0][2], options.pairs)
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    options.parts = options.parts or list(PARTS)
+    return options
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        names = [
+            line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
+        ]
+        model = names[0] if names else model
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{time.strftime('%Y-%m-%d')}: {model}, {os.cpu_count()} cores{load}; "
+        f"Python {platform.python_version()}, NumPy {np.__version__}"
+    )
+
+
+def _row(what: str, measured: str, beside: str = "", ratio: str = "", bar: str = "") -> None:
+    print(f"| {what} | {measured} | {beside} | {ratio} | {bar} |", flush=True)
 
 
 def _clip(folder: Path, seconds: int, form: str) -> Path:
     """Chords with a pulse and some noise: no stage has an easy time with it."""
+    path = folder / f"clip-{seconds}.{form.lower()}"
+    if path.exists():
+        return path
     random, time_s = np.random.default_rng(0), np.arange(seconds * RATE_HZ) / RATE_HZ
     tones = sum(np.sin(2 * np.pi * hz * time_s) / i for i, hz in enumerate((110, 220, 277, 330, 441, 660), 1))
     pulse = np.exp(-8 * (time_s % 0.5))
     mono = 0.1 * tones * (0.3 + pulse) + 0.02 * random.standard_normal(len(time_s)) * pulse
-    path = folder / f"clip-{seconds}.{form.lower()}"
     # In pieces, because libsndfile's Vorbis encoder overflows its stack on long writes.
     with soundfile.SoundFile(path, "w", RATE_HZ, 2, format=form) as file:
         for i in range(0, len(mono), RATE_HZ):
@@ -76,43 +109,252 @@ def _clip(folder: Path, seconds: int, form: str) -> Path:
     return path
 
 
-def _pairs(a: Callable[[], object], b: Callable[[], object], n: int) -> tuple[list[float], list[float]]:
-    """Seconds of both, taken in turn, after one run of each that does not count."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for _ in range(n + 1):
-        for work, seconds in zip((a, b), taken, strict=True):
-            began = time.perf_counter()
-            work()
-            seconds.append(time.perf_counter() - began)
-    return taken[0][1:], taken[1][1:]
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
-def _print_stages(path: Path, n: int) -> None:
-    samples = read_audio(path)
+def _in_turn(n: int, *works: Callable[[], object]) -> list[list[float]]:
+    """Seconds of each, taken in turn, after one round that does not count."""
+    rounds = [[_seconds(work) for work in works] for _ in range(n + 1)]
+    return [list(column) for column in zip(*rounds[1:], strict=True)]
+
+
+def _ratio(over: Sequence[float], under: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+# ---- warm: beside decoding
+
+
+def _decode(path: Path) -> None:
+    """What nobody can do without, in the fewest steps: soundfile, then soxr."""
+    samples, rate_hz = soundfile.read(path, dtype="float32")
+    soxr.resample(samples @ np.full(2, 0.5, np.float32), rate_hz, 22050)
+
+
+def _print_warm(folder: Path, options: argparse.Namespace) -> None:
+    for seconds, form in CLIPS:
+        path, mp3 = _clip(folder, seconds, form), _clip(folder, seconds, "MP3")
+        floor, whole = _in_turn(options.pairs, lambda p=mp3: _decode(p), lambda p=path: predict(p))
+        took, decoding = statistics.median(whole), statistics.median(floor)
+        _row(
+            f"prediction, {seconds} s stereo {form}", f"{1000 * took:.0f} ms ({seconds / took:.0f}× real time)",
+            f"decode the MP3: {1000 * decoding:.0f} ms", f"{_ratio(whole, floor):.1f}", "3.5, aim 2",
+        )  # fmt: skip
+    _print_stages(_clip(folder, 60, "MP3"), options.pairs)
+
+
+def _print_stages(path: Path, pairs: int) -> None:
+    samples, model = read_audio(path), default_model()
     spectra = analyze([samples])
     features = measure(spectra, source="clip", windows=False)
-    model = default_model()
     stages: dict[str, Callable[[], object]] = {
-        "decode and resample": lambda: read_audio(path),
+        "decoding and resampling": lambda: read_audio(path),
         "spectra": lambda: analyze([samples]),
         "features": lambda: measure(spectra[:], source="clip", windows=False),
         "model": lambda: model.judge(features),
     }
-    print("\n| stage, 60 s MP3 | milliseconds |\n|---|---|")
-    for name, work in stages.items():
-        print(f"| {name} | {1000 * statistics.median(_pairs(work, work, n)[0]):.0f} |")
+    taken = _in_turn(pairs, lambda: predict(path), *stages.values())
+    for name, seconds in zip(stages, taken[1:], strict=True):
+        share = _ratio(seconds, taken[0])
+        _row(
+            f"of which {name}, 60 s MP3",
+            f"{1000 * statistics.median(seconds):.0f} ms",
+            "whole",
+            f"{share:.2f}",
+        )
 
 
-def _print_cold(path: Path, n: int) -> None:
+# ---- peers
+
+
+def _print_peers(folder: Path, options: argparse.Namespace) -> None:
+    if options.peers is None:
+        _row("peers", "not measured: name an environment for them with --peers")
+        return
+    python = _peers_python(options.peers)
+    for seconds, form in CLIPS:
+        path = _clip(folder, seconds, form)
+        peers = {name: _Peer(python, name) for name in PACKAGES}
+        predict(path)
+        for peer in peers.values():
+            peer.take(path)  # compiles and fills caches
+        own: list[float] = []
+        for _ in range(max(3, options.pairs // 2)):
+            own.append(_seconds(lambda p=path: predict(p)))
+            for peer in peers.values():
+                peer.take(path)
+        for name, peer in peers.items():
+            _print_peer(f"{name}, {seconds} s {form}", peer, own)
+
+
+def _print_peer(what: str, peer: _Peer, own: list[float]) -> None:
+    beside = f"prediction: {1000 * statistics.median(own):.0f} ms"
+    if peer.failure:
+        _row(what, peer.failure, beside, "none", "5")
+    else:
+        taken = peer.taken[1:]
+        _row(what, f"{statistics.median(taken):.2f} s", beside, f"{_ratio(taken, own):.1f}", "5")
+
+
+def _peers_python(venv: Path) -> Path:
+    """Make the environment, one package after the other, so that one that fails leaves the others."""
+    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+        for packages in PACKAGES.values():
+            subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
+    return python
+
+
+class _Peer:
+    """A peer in a process of its own that stays warm."""
+
+    def __init__(self, python: Path, name: str) -> None:
+        command = [str(python), str(Path(__file__).with_name("peers.py")), name]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.taken: list[float] = []
+        self.failure = ""
+        self._answer()
+
+    def take(self, path: Path) -> None:
+        """Let it analyse the clip, and note the seconds."""
+        if not self.failure:
+            assert self._process.stdin is not None
+            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.flush()
+            if answer := self._answer():
+                self.taken.append(float(answer))
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line or line.startswith("failed"):
+            self.failure = line[:150].replace("|", "/") or "failed: its process ended"
+            return ""
+        return line
+
+
+# ---- cold
+
+
+def _print_cold(folder: Path, options: argparse.Namespace) -> None:
+    path = _clip(folder, 30, "OGG")
+
     def run(*command: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, *command, str(path)], check=True, capture_output=True)
 
-    floor, whole = _pairs(run("-c", FLOOR), run("-m", "scoreorsong", "predict"), n)
-    ratio = statistics.median(w / f for f, w in zip(floor, whole, strict=True))
-    print("\n| whole process, 30 s Ogg | seconds |\n|---|---|")
-    print(f"| imports NumPy, scikit-learn, soundfile and decodes | {statistics.median(floor):.2f} |")
-    print(f"| `score-or-song predict` | {statistics.median(whole):.2f} (ratio {ratio:.1f}) |")
+    floor, whole = _in_turn(options.pairs, run("-c", FLOOR), run("-m", "scoreorsong", "predict"))
+    _row(
+        "`score-or-song predict`, whole process, 30 s Ogg", f"{statistics.median(whole):.2f} s",
+        f"import and decode: {statistics.median(floor):.2f} s", f"{_ratio(whole, floor):.2f}", "1.5",
+    )  # fmt: skip
+    for name, milliseconds in _slowest_imports(path):
+        _row(f"of which importing {name}", f"{milliseconds:.0f} ms")
 
+
+def _slowest_imports(path: Path, *, n: int = 8) -> list[tuple[str, float]]:
+    """Packages by the time that their own modules take to import, from -X importtime."""
+    command = [sys.executable, "-X", "importtime", "-m", "scoreorsong", "predict", str(path)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
+    totals: dict[str, float] = {}
+    for line in lines:
+        own, _, name = line.removeprefix("import time:").split("|") if line.count("|") == 2 else ("", "", "")
+        if own.strip().isdigit():
+            package = name.strip().split(".")[0]
+            totals[package] = totals.get(package, 0) + int(own) / 1000
+    return sorted(totals.items(), key=lambda item: -item[1])[:n]
+
+
+# ---- scale
+
+
+def _print_scale(folder: Path, options: argparse.Namespace) -> None:
+    library = _library(folder, options.clips)
+    one, two = _in_turn(3, lambda: _scanned(library, 1), lambda: _scanned(library, 2))
+    _row(
+        f"scan of {options.clips} clips of 10 s, 1 worker", f"{statistics.median(one):.1f} s",
+        f"2 workers: {statistics.median(two):.1f} s", f"{_ratio(one, two):.2f}", "1.8",
+    )  # fmt: skip
+    for n_files in N_FULL if options.full else ():
+        seconds = _seconds(lambda n=n_files: _scanned(_library(folder, n), 1))
+        _row(f"scan of {n_files} clips, 1 worker", f"{n_files / seconds:.1f} files/s", "", "", "flat")
+
+
+def _library(folder: Path, n_files: int) -> Path:
+    library = folder / f"library-{n_files}"
+    if not library.exists():  # in a process of its own, so that this one stays as it is
+        filling = get_context("spawn").Process(target=fill, args=(library, n_files))
+        filling.start()
+        filling.join()
+    return library
+
+
+def _scanned(library: Path, jobs: int) -> None:
+    table = library.with_suffix(".csv")
+    scan(library, table, "--jobs", str(jobs), "--no-resume")
+
+
+# ---- memory
+
+
+def _print_memory(folder: Path, options: argparse.Namespace) -> None:
+    for command in ("predict", "timeline"):
+        if subprocess.run(
+            [sys.executable, "-m", "scoreorsong", command, "--help"], capture_output=True
+        ).returncode:
+            _row(f"memory of {command}", "not measured: this release has no such command")
+            continue
+        peaks = [_peak_mb(command, _long_wav(folder, m, RATE_HZ, "PCM_16"), folder) for m in options.minutes]
+        for minutes, peak in zip(options.minutes, peaks, strict=True):
+            _row(
+                f"{command}, {minutes} min WAV", f"{peak:.0f} MB at most", f"{options.minutes[0]} min: {peaks[0]:.0f} MB",
+                f"{peak / peaks[0]:.2f}", f"{BAR_MB} MB, flat",
+            )  # fmt: skip
+        peak = _peak_mb(command, _long_wav(folder, min(60, max(options.minutes)), 96000, "PCM_24"), folder)
+        _row(
+            f"{command}, {min(60, max(options.minutes))} min WAV of 96 kHz and 24 bit", f"{peak:.0f} MB at most",
+            f"{options.minutes[0]} min: {peaks[0]:.0f} MB", f"{peak / peaks[0]:.2f}", f"{BAR_MB} MB",
+        )  # fmt: skip
+
+
+def _long_wav(folder: Path, minutes: int, rate_hz: int, subtype: str) -> Path:
+    """Other chords over noise every ten seconds."""
+    path = folder / f"{minutes}min-{rate_hz}.wav"
+    if path.exists():
+        return path
+    random, time_s = np.random.default_rng(0), np.arange(10 * rate_hz) / rate_hz
+    hiss = 0.01 * random.standard_normal(len(time_s))
+    with soundfile.SoundFile(path, "w", rate_hz, 2, subtype=subtype, format="RF64") as file:
+        for _ in range(minutes * 6):
+            tones = sum(np.sin(2 * np.pi * hz * time_s) for hz in random.uniform(80, 900, 5))
+            mono = 0.05 * tones * (1 + np.sin(2 * np.pi * time_s)) + hiss
+            file.write(np.stack([mono, mono], axis=1))
+    return path
+
+
+def _peak_mb(command: str, path: Path, folder: Path) -> float:
+    """Most memory that a process of its own ever had, in MB."""
+    output = ["-o", str(folder / "out.csv")] if command == "timeline" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scoreorsong", command, str(path), *output], stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    return used.ru_maxrss / 1024
+
+
+PARTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "warm": _print_warm,
+    "cold": _print_cold,
+    "peers": _print_peers,
+    "scale": _print_scale,
+    "memory": _print_memory,
+}
 
 if __name__ == "__main__":
     main()

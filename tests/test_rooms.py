@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained and builds on the
 # default model, so evaluation and prediction come before it.
 ORDER = (
-    "errors", "files", "media", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
+    "errors", "files", "media", "audio", "median", "spectra", "spool", "features", "extraction", "estimators", "storage",
+    "decision", "model", "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
     "folders", "workers", "formats", "results", "tables", "albums", "batch",
     "pages", "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
     "__init__", "cli", "__main__",

@@ -7,8 +7,10 @@ from dataclasses import fields
 import librosa
 import numpy as np
 import pytest
+import scipy.ndimage
 from conftest import make_harmonics
 
+from scoreorsong import median
 from scoreorsong import spectra as sp
 from scoreorsong.spectra import Spectra, analyze, joined, stream
 
@@ -57,6 +59,41 @@ def test_mel_power_is_librosas_up_to_one_factor(voice, noise):
     )  # fmt: skip
     factor = (4 / sp.N_FFT) ** 2 * 50
     np.testing.assert_allclose(analyze([samples]).mel_power, factor * expected, rtol=1e-3, atol=1e-9)
+
+
+def test_the_mel_filters_are_librosas():
+    filters = librosa.filters.mel(
+        sr=RATE_HZ, n_fft=sp.N_FFT, n_mels=sp.N_MELS, fmin=sp.FMIN_HZ, fmax=sp.FMAX_HZ
+    )
+    assert not filters[:, sp.N_BINS :].any()
+    expected = filters[:, : sp.N_BINS] * (4 / sp.N_FFT) ** 2 * 50
+    np.testing.assert_allclose(sp.mel_filters(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 7, 13, 72])
+@pytest.mark.parametrize("size", [1, 3, 13, 17])
+def test_the_running_median_is_scipys(monkeypatch, size, n_rows):
+    matrix = np.random.default_rng(0).random((n_rows, 300), dtype=np.float32)
+    for piece in (1000, 1 << 20):
+        monkeypatch.setattr(median, "PIECE", piece)
+        for axis, shape in ((0, (size, 1)), (1, (1, size))):
+            expected = scipy.ndimage.median_filter(matrix, shape, mode="nearest")
+            np.testing.assert_array_equal(median.running_median(matrix, size, axis=axis), expected)
+
+
+def test_the_scale_is_the_peak_and_the_99th_percentile(noise):
+    power = analyze([noise(6.0)]).mel_power
+    scale = sp.measure_scale(np.array_split(power, 7, axis=1), power.size)
+    assert scale.peak == power.max()
+    assert scale.reference == pytest.approx(np.percentile(power.astype(np.float64), 99), rel=1e-6)
+    assert sp.measure_scale([power], power.size) == scale
+
+
+def test_a_part_on_the_scale_of_its_whole_has_its_decibels(voice, noise):
+    whole = analyze([np.concatenate([voice(2.0), 0.1 * noise(2.0)])])
+    quiet = whole[120:]
+    assert quiet.mel_db.max() > -10
+    np.testing.assert_array_equal(quiet.on_scale(whole.scale).mel_db, whole.mel_db[:, 120:])
 
 
 def test_onsets_mean_is_librosas_onset_strength(clicks):
@@ -219,36 +256,9 @@ def test_the_parts_of_a_stream_make_the_whole(noise):
     same(joined(parts), analyze([noise(20.0)]))
 
 
-def test_trimmed_cuts_silence_at_the_ends_only(noise, silence):
-    rest = silence(2.0)
-    trimmed = analyze([np.concatenate([rest, noise(1.0), rest, noise(1.0), rest])]).trimmed()
-    assert trimmed.duration_s == pytest.approx(4.0, abs=0.1)
-    assert trimmed.mel_power[:, [0, -1]].sum(axis=0).min() > 0
-
-
-def test_trimmed_goes_by_the_range(noise):
-    samples = np.concatenate([1e-2 * noise(1.0), noise(2.0), 1e-2 * noise(1.0)])
-    spectra = analyze([samples.astype(np.float32)])
-    assert spectra.trimmed(range_db=60).n_frames == spectra.n_frames
-    assert spectra.trimmed(range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
-
-
-def test_trimmed_is_itself_where_nothing_is_cut(noise, silence):
-    """And so keeps what it has already worked out."""
-    spectra, rest = analyze([noise(2.0)]), analyze([silence(2.0)])
-    assert spectra.trimmed(range_db=60) is spectra
-    assert rest.trimmed() is rest
-    for padded in ([silence(1.0), noise(1.0)], [noise(1.0), silence(1.0)]):
-        spectra = analyze(padded)
-        assert spectra.trimmed().n_frames < spectra.n_frames
-        trimmed = spectra.trimmed()
-        assert trimmed.trimmed() is trimmed
-
-
 def test_silence_is_silent_and_stays_whole(silence):
     spectra = analyze([silence(2.0)])
     assert spectra.is_silent
-    assert spectra.trimmed().n_frames == spectra.n_frames
     assert not spectra.fluctogram.any()
     assert all(np.isfinite(getattr(spectra, f.name)).all() for f in fields(Spectra))
 

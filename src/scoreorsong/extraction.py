@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import spectra as sp
 from .audio import Audio, Source, open_audio
 from .features import Features, measure
+from .spectra import stream
+from .spool import Spool
 
 SHORT_S = 5.0
 
@@ -38,9 +39,9 @@ def extract(
     24
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
-    spectra = sp.analyze(audio)
-    warn_if_odd(audio, spectra.duration_s, silent=spectra.is_silent)
-    return measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+    with Spool(stream(audio)) as spool:
+        warn_if_odd(audio, spool.duration_s, silent=spool.is_silent)
+        return measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
 
 
 def warn_if_odd(audio: Audio, duration_s: float, *, silent: bool) -> None:

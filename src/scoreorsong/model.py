@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
@@ -28,6 +28,7 @@ from .spectra import Array
 VOICE, MUSIC = "voice", "music"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 CONTEXT_SEGMENTS: Final = 3  # to each side
+EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 
 
@@ -41,7 +42,7 @@ class Ear:
 
     def __call__(self, segments: Array) -> Matrix:
         """A logit per segment and head, ``(segments, heads)``."""
-        return self.kernel(self.scaler(context(segments)))
+        return np.concatenate([self.kernel(self.scaler(rows)) for rows in _contexts(segments)])
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,13 @@ def settings() -> dict[str, Any]:
         "hop": spectra.HOP,
         "segment_frames": SEGMENT_FRAMES,
     }
+
+
+def _contexts(segments: Array) -> Iterator[Array]:
+    """`context` of at most `EAR_ROWS` segments at a time: of a whole film's it would take hundreds of MB."""
+    for start in range(0, len(segments), EAR_ROWS):
+        first = max(start - CONTEXT_SEGMENTS, 0)
+        yield context(segments[first : start + EAR_ROWS + CONTEXT_SEGMENTS])[start - first :][:EAR_ROWS]
 
 
 def context(segments: Array) -> Array:

@@ -6,30 +6,34 @@ one for the other. Nothing above `FMAX_HZ` is looked at: there the codec and the
 sample rate of a file speak louder than the music.
 
 The STFT itself lives for one batch of frames only; what stays is small (about
-0.5 MB per minute), so that a whole film fits in memory.
+1.2 MB per minute).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-import scipy.ndimage
 
 from .audio import RATE_HZ, Samples
+from .median import running_median
 
 N_FFT = 2048
 HOP = 512
 FRAMES_PER_S = RATE_HZ / HOP
-BATCH_FRAMES = 512
+BATCH_FRAMES = 256  # small enough that a batch stays in a core's cache
 
 FMIN_HZ, FMAX_HZ = 40.0, 7600.0
+N_BINS = math.ceil(FMAX_HZ * N_FFT / RATE_HZ)  # of the STFT, under `FMAX_HZ`
 N_MELS = 72
+MEL_HZ, MEL_LOG_STEP = 200 / 3, math.log(6.4) / 27  # Slaney's scale: linear up to 1 kHz, logarithmic above
+N_MFCC = 20
 
 # Log-frequency axis for everything that follows pitch (fluctogram, salience).
 BINS_PER_OCTAVE = 36
@@ -50,6 +54,13 @@ FLATNESS_FLOOR = 1e-16  # of a frame's strongest bin, so that gain changes nothi
 SILENCE_POWER = 1e-10  # of the mel spectrum: an amplitude of about one 16-bit step
 
 Array = npt.NDArray[np.float32]
+
+
+class Scale(NamedTuple):
+    """Power of the loudest mel band of any frame, and the power that is taken as 0 dB."""
+
+    peak: float
+    reference: float
 
 
 @dataclass(frozen=True)
@@ -87,14 +98,18 @@ class Spectra:
         return self.n_frames / FRAMES_PER_S
 
     @cached_property
+    def scale(self) -> Scale:
+        """What counts as loud; a part may be given that of its whole (`on_scale`)."""
+        return measure_scale([self.mel_power], self.mel_power.size)
+
+    @cached_property
     def mel_db(self) -> Array:
         """The mel spectrum in dB over its own 99th percentile, -80 to 40.
 
         Relative on purpose: nothing derived from it changes with the gain of a file.
         """
-        peak = float(self.mel_power.max(initial=1e-20))
-        reference = max(float(np.percentile(self.mel_power, 99)), 1e-4 * peak)
-        return np.asarray(10 * np.log10(np.maximum(self.mel_power / reference, 1e-8)), dtype=np.float32)
+        ratio = self.mel_power / np.float32(self.scale.reference)
+        return np.asarray(10 * np.log10(np.maximum(ratio, 1e-8)), dtype=np.float32)
 
     @cached_property
     def onsets(self) -> Array:
@@ -105,14 +120,25 @@ class Spectra:
     @cached_property
     def percussive(self) -> Array:
         """``(N_MELS, frames)`` share of percussion, 0 to 1, by median filtering (after FitzGerald 2010)."""
-        amplitude = np.sqrt(self.mel_power / (self.mel_power.max(initial=0) + 1e-20))
-        along = scipy.ndimage.median_filter(amplitude, size=(1, HARMONIC_FRAMES), mode="nearest") ** 2
-        across = scipy.ndimage.median_filter(amplitude, size=(PERCUSSIVE_BANDS, 1), mode="nearest") ** 2
+        amplitude = np.sqrt(self.mel_power / np.float32(self.scale.peak + 1e-20))
+        along = running_median(amplitude, HARMONIC_FRAMES, axis=1) ** 2
+        across = running_median(amplitude, PERCUSSIVE_BANDS, axis=0) ** 2
         return np.asarray(across / (along + across + 1e-9), dtype=np.float32)
+
+    @cached_property
+    def mfcc(self) -> Array:
+        """Mel-frequency cepstral coefficients 1 to `N_MFCC`, ``(N_MFCC, frames)``; 0 (the level) is left out."""
+        return np.asarray(scipy.fft.dct(self.mel_db, axis=0, norm="ortho")[1 : N_MFCC + 1], dtype=np.float32)
 
     @property
     def is_silent(self) -> bool:
-        return bool(self.mel_power.max(initial=0) < SILENCE_POWER)
+        return bool(self.scale.peak < SILENCE_POWER)
+
+    def on_scale(self, scale: Scale) -> Self:
+        """The same frames, measured on the scale of what they are a part of."""
+        part = self[:]
+        vars(part)["scale"] = scale
+        return part
 
     def __getitem__(self, frames: slice) -> Self:
         """The same spectra over some of the frames; of a percussive share that is known, those frames too."""
@@ -120,13 +146,6 @@ class Spectra:
         if "percussive" in vars(self):  # dearer than all else together, and hardly another at the edges
             vars(part)["percussive"] = self.percussive[:, frames]
         return part
-
-    def trimmed(self, *, range_db: float = 60.0) -> Self:
-        """Without what is silent at either end: frames `range_db` under the loudest."""
-        power = self.mel_power.sum(axis=0)
-        loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
-        whole = not len(loud) or len(power) == loud[-1] + 1 - loud[0]
-        return self if whole else self[loud[0] : loud[-1] + 1]
 
 
 def analyze(blocks: Iterable[Samples]) -> Spectra:
@@ -156,7 +175,7 @@ def stream(blocks: Iterable[Samples]) -> Iterator[Spectra]:
     """The same in consecutive parts, for sources that do not fit in memory."""
     last = None
     for magnitude in _magnitudes(blocks):
-        log_frequency = log_axis() @ magnitude
+        log_frequency = _to_log_axis(magnitude)
         yield _derive(magnitude, log_frequency, last)
         last = log_frequency[:, -1:]
 
@@ -167,16 +186,25 @@ def joined(parts: Sequence[Spectra]) -> Spectra:
 
 
 def _magnitudes(blocks: Iterable[Samples]) -> Iterator[Array]:
-    """|STFT| in batches of at most `BATCH_FRAMES`, shaped (N_FFT // 2 + 1, frames)."""
+    """|STFT| up to `FMAX_HZ` in batches of at most `BATCH_FRAMES`, shaped (frames, N_BINS)."""
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    windowed = np.empty((BATCH_FRAMES, N_FFT), np.float32)
+    for samples in _overlapping(_with_margins(blocks)):
+        frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
+        np.multiply(frames, window, out=windowed[: len(frames)])
+        yield np.abs(scipy.fft.rfft(windowed[: len(frames)], axis=1)[:, :N_BINS])
+
+
+def _overlapping(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """The samples of `BATCH_FRAMES` frames at a time, and of those that are left."""
     step, pending = BATCH_FRAMES * HOP, np.zeros(0, np.float32)
-    for chunk in _with_margins(blocks):
-        pending = np.concatenate([pending, chunk])
+    for block in blocks:
+        pending = np.concatenate([pending, block])
         while len(pending) >= step + N_FFT - HOP:
-            yield _magnitude(pending[: step + N_FFT - HOP], window)
+            yield pending[: step + N_FFT - HOP]
             pending = pending[step:]
     if len(pending) >= N_FFT:
-        yield _magnitude(pending, window)
+        yield pending
 
 
 def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
@@ -186,17 +214,12 @@ def _with_margins(blocks: Iterable[Samples]) -> Iterator[Samples]:
     yield margin
 
 
-def _magnitude(samples: Samples, window: Array) -> Array:
-    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP]
-    return np.abs(scipy.fft.rfft(frames * window, axis=1)).T
-
-
 def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spectra:
     power = magnitude**2
     fluctogram, contraction = _fluctogram(log_frequency, before)
     pitch, salience = _pitch(log_frequency)
     return Spectra(
-        mel_power=mel_filters() @ power,
+        mel_power=mel_filters() @ power.T,
         chroma=chroma_fold() @ log_frequency**2,
         flatness=_flatness(power),
         fluctogram=fluctogram,
@@ -206,25 +229,57 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
     )
 
 
+def measure_scale(powers: Iterable[Array], size: int) -> Scale:
+    """Peak and 99th percentile of `size` numbers that come in parts: only the loudest hundredth is kept."""
+    n_loudest, loudest = size // 100 + 2, np.zeros(0, np.float32)
+    for power in powers:
+        loudest = np.concatenate([loudest, power.ravel()])
+        if len(loudest) > n_loudest:
+            loudest = np.partition(loudest, -n_loudest)[-n_loudest:]
+    loudest.sort()
+    peak = float(loudest[-1])
+    usual = float(np.interp(0.99 * (size - 1), np.arange(size - len(loudest), size), loudest))
+    return Scale(peak, max(usual, 1e-4 * peak, 1e-24))
+
+
 @cache
 def mel_filters() -> Array:
-    """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_FFT // 2 + 1)``.
+    """librosa's mel filter bank (Slaney scale and area), ``(N_MELS, N_BINS)``.
 
+    Computed here, because importing librosa takes longer and more memory than a prediction.
     Scaled so that a full-scale sine has a mel power near one.
     """
-    from librosa.filters import mel
+    lowest, highest = (_hz_to_mel(hz) for hz in (FMIN_HZ, FMAX_HZ))
+    edges_hz = _mel_to_hz(np.linspace(lowest, highest, N_MELS + 2))
+    away_hz = edges_hz[:, None] - np.fft.rfftfreq(N_FFT, 1 / RATE_HZ)[:N_BINS]
+    widths_hz = np.diff(edges_hz)[:, None]
+    rising, falling = -away_hz[:-2] / widths_hz[:-1], away_hz[2:] / widths_hz[1:]
+    triangles = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    triangles *= 2 / (edges_hz[2:] - edges_hz[:-2])[:, None]
+    return np.asarray(triangles * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
 
-    filters = mel(sr=RATE_HZ, n_fft=N_FFT, n_mels=N_MELS, fmin=FMIN_HZ, fmax=FMAX_HZ)
-    return np.asarray(filters * (4 / N_FFT) ** 2 * 50, dtype=np.float32)
+
+def _hz_to_mel(hz: float) -> float:
+    return hz / MEL_HZ if hz < 1000 else 15 + math.log(hz / 1000) / MEL_LOG_STEP
+
+
+def _mel_to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.where(mel < 15, mel * MEL_HZ, 1000 * np.exp(MEL_LOG_STEP * (mel - 15)))
 
 
 @cache
-def log_axis() -> Array:
-    """Linear interpolation of |STFT| onto the log-frequency axis, ``(N_LOG_BINS, N_FFT // 2 + 1)``."""
+def log_axis() -> tuple[npt.NDArray[np.intp], Array]:
+    """For every bin of the log-frequency axis the STFT bin under it, and how far above that it lies, 0 to 1."""
     hz = LOG_FMIN_HZ * 2 ** (np.arange(N_LOG_BINS) / BINS_PER_OCTAVE)
     position = hz * N_FFT / RATE_HZ
-    distance = np.abs(position[:, None] - np.arange(N_FFT // 2 + 1)[None, :])
-    return np.maximum(0, 1 - distance).astype(np.float32)
+    below = position.astype(np.intp)
+    return below, (position - below).astype(np.float32)
+
+
+def _to_log_axis(magnitude: Array) -> Array:
+    """Linear interpolation of |STFT| onto the log-frequency axis, ``(N_LOG_BINS, frames)``."""
+    below, above = log_axis()
+    return np.ascontiguousarray((magnitude[:, below] * (1 - above) + magnitude[:, below + 1] * above).T)
 
 
 @cache
@@ -244,19 +299,26 @@ def fluctogram_bands() -> Array:
     return bands
 
 
+@cache
+def _energy_weights() -> Array:
+    """Bands at every lag, then their middles, then all of them: what energy is summed up by, in one product."""
+    bands = fluctogram_bands()
+    lagged = [np.roll(bands, lag, axis=1) for lag in range(-MAX_LAG, MAX_LAG + 1)]
+    return np.vstack([*lagged, bands**4, bands > 0]).astype(np.float32)
+
+
 def _fluctogram(now: Array, before: Array | None) -> tuple[Array, Array]:
     """Lag and contraction of every frame; the lag leads from the frame before to this one."""
-    earlier = np.hstack([now[:, :1] if before is None else before, now[:, :-1]])
-    bands, squared = fluctogram_bands(), now**2
-    correlation = np.empty((2 * MAX_LAG + 1, len(bands), now.shape[1]), np.float32)
-    for i, lag in enumerate(range(-MAX_LAG, MAX_LAG + 1)):
-        overlap = bands @ (earlier * np.roll(now, -lag, axis=0))
-        correlation[i] = overlap / np.sqrt(bands @ np.roll(squared, -lag, axis=0) + 1e-20)
+    earlier = np.hstack([now[:, :1] if before is None else before, now[:, :-1]])[MAX_LAG:-MAX_LAG]
+    bands = np.ascontiguousarray(fluctogram_bands()[:, MAX_LAG:-MAX_LAG])
+    *energy, middle, whole = (_energy_weights() @ now**2).reshape(2 * MAX_LAG + 3, len(bands), -1)
+    correlation = np.empty((2 * MAX_LAG + 1, *middle.shape), np.float32)
+    for start in range(2 * MAX_LAG + 1):
+        later = now[start : start + len(earlier)]
+        correlation[start] = bands @ (earlier * later) / np.sqrt(energy[start] + 1e-20)
     correlation[MAX_LAG] = correlation[MAX_LAG] * (1 + 1e-5) + 1e-20  # silence: all lags alike, no move
     lag = correlation.argmax(axis=0).astype(np.float32) - MAX_LAG
-    energy = (bands > 0).astype(np.float32) @ squared
-    contraction = (bands**4 @ squared) / np.maximum(energy, 1e-20)
-    return lag, contraction
+    return lag, middle / np.maximum(whole, 1e-20)
 
 
 @cache
@@ -268,11 +330,11 @@ def flatness_edges() -> npt.NDArray[np.intp]:
 def _flatness(power: Array) -> Array:
     first, *inner, last = flatness_edges()
     starts = [0, *(int(edge - first) for edge in inner)]
-    widths = np.diff(flatness_edges())[:, None]
-    part = power[first:last]
-    part = part + FLATNESS_FLOOR * part.max(axis=0) + 1e-30
-    geometric = np.exp(np.add.reduceat(np.log(part), starts) / widths)
-    return np.asarray(geometric / (np.add.reduceat(part, starts) / widths), dtype=np.float32)
+    widths = np.diff(flatness_edges())
+    part = power[:, first:last]
+    part = part + (FLATNESS_FLOOR * part.max(axis=1, keepdims=True) + 1e-30)
+    geometric = np.exp(np.add.reduceat(np.log(part), starts, axis=1) / widths)
+    return np.asarray(geometric / (np.add.reduceat(part, starts, axis=1) / widths), dtype=np.float32).T
 
 
 def _pitch(log_frequency: Array) -> tuple[Array, Array]:

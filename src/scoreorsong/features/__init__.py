@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..spectra import FRAMES_PER_S, Array, Spectra
+from ..spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 from . import schema, spectral, structure, vocals
+from .span import SEGMENT_FRAMES as SEGMENT_FRAMES
+from .span import Block, Clip, Moments, Source, Span, starts
 
 WINDOW_S = 10.0
-SEGMENT_FRAMES = 22
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
-SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows of `_frame_rows`
+SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_Segments` gathers
 SILENT_DB = -50.0
 
 
@@ -57,73 +60,113 @@ class Features:
 
 
 def measure(
-    spectra: Spectra, *, source: str, warnings: tuple[str, ...] = (), windows: bool = True
+    spectra: Source, *, source: str, warnings: tuple[str, ...] = (), windows: bool = True
 ) -> Features:
     """All features of a source; `windows` says whether to measure those of every 10 s too."""
+    span = Span(spectra)
+    trimmed = span.trimmed()
+    segments = _Segments(span)
+    if trimmed is span:
+        clip = _clip(span)
+        _walk(span, clip, segments)
+    else:
+        clip = gathered(trimmed)
+        _walk(span, segments)
     measured = [vector(part) for part in _windows(spectra)] if windows else []
     return Features(
         source=source,
-        duration_s=spectra.duration_s,
-        clip=vector(spectra),
+        duration_s=span.duration_s,
+        clip=_vector(clip),
         windows=np.array(measured, np.float32).reshape(-1, len(schema.NAMES)),
-        segments=_segments(spectra),
-        silent=_silent(spectra),
+        segments=segments.numbers,
+        silent=_silent(span),
         warnings=warnings,
     )
 
 
-def vector(spectra: Spectra) -> Array:
+def vector(spectra: Source) -> Array:
     """The clip features in the order of `schema.NAMES`."""
-    trimmed = spectra.trimmed()
-    named = spectral.describe(trimmed) | vocals.describe(trimmed) | structure.describe(trimmed)
+    return _vector(gathered(Span(spectra).trimmed()))
+
+
+def gathered(span: Span) -> Clip:
+    """What the families describe a span by."""
+    clip = _clip(span)
+    _walk(span, clip)
+    return clip
+
+
+class _Listener(Protocol):
+    def add(self, block: Block) -> None: ...
+
+
+def _walk(span: Span, *listeners: _Listener) -> None:
+    for block in span.blocks():
+        for listener in listeners:
+            listener.add(block)
+
+
+def _clip(span: Span) -> Clip:
+    return Clip(
+        span,
+        averaged={**spectral.AVERAGED, **vocals.AVERAGED, **structure.AVERAGED},
+        curves={**spectral.CURVES, **vocals.CURVES, **structure.CURVES},
+        points=structure.POINTS,
+    )
+
+
+def _vector(clip: Clip) -> Array:
+    named = spectral.describe(clip) | vocals.describe(clip) | structure.describe(clip)
     return np.array([named[name] for name in schema.NAMES], dtype=np.float32)
 
 
-def _windows(spectra: Spectra) -> Iterator[Spectra]:
-    size = round(WINDOW_S * FRAMES_PER_S)
-    starts = range(0, max(spectra.n_frames - size // 2, 1), size)
-    for start in starts:
-        yield spectra[start : spectra.n_frames if start == starts[-1] else start + size]
+def _windows(spectra: Source) -> Iterator[Spectra]:
+    first = starts(spectra.n_frames, round(WINDOW_S * FRAMES_PER_S))
+    for start, stop in pairwise([*first, spectra.n_frames]):
+        yield spectra[int(start) : int(stop)]
 
 
-def _starts(n_frames: int) -> npt.NDArray[np.intp]:
-    """First frames of the segments; a rest shorter than half of one belongs to the one before."""
-    return np.arange(0, max(n_frames - SEGMENT_FRAMES // 2, 1), SEGMENT_FRAMES)
+def _silent(span: Span) -> npt.NDArray[np.bool_]:
+    loudest = np.maximum.reduceat(span.level_db, starts(span.n_frames, SEGMENT_FRAMES))
+    return np.asarray((loudest < SILENT_DB) | (span.scale.peak < SILENCE_POWER))
 
 
-def _segments(spectra: Spectra) -> Array:
-    """Mean and deviation per segment of what changes from frame to frame."""
-    rows, starts = _frame_rows(spectra).astype(np.float64), _starts(spectra.n_frames)
-    counts = np.diff(np.append(starts, spectra.n_frames))
-    mean = np.add.reduceat(rows, starts, axis=1) / counts
-    square = np.add.reduceat(rows**2, starts, axis=1) / counts
-    return np.vstack([mean, np.sqrt(np.maximum(square - mean**2, 0))]).T.astype(np.float32)
+class _Segments:
+    """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks."""
+
+    def __init__(self, span: Span) -> None:
+        self._held_pitch = vocals.HeldPitch(span)
+        self._level_db = span.level_db
+        self._parts: list[Array] = []
+
+    def add(self, block: Block) -> None:
+        level_db = self._level_db[None, block.frames]
+        rows = [block.of(frame_rows), level_db, block.of(structure.frames), self._held_pitch(block)]
+        moments = Moments(level_db.size, SEGMENT_FRAMES)
+        moments.add(np.vstack(rows), slice(0, level_db.size))
+        self._parts.append(np.vstack([moments.mean, moments.std]).T.astype(np.float32))
+
+    @property
+    def numbers(self) -> Array:
+        """``(segments, SEGMENT_NUMBERS)``."""
+        return np.concatenate(self._parts)
 
 
-def _silent(spectra: Spectra) -> npt.NDArray[np.bool_]:
-    loudest = np.maximum.reduceat(spectral.level_db(spectra), _starts(spectra.n_frames))
-    return np.asarray((loudest < SILENT_DB) | spectra.is_silent)
-
-
-def _frame_rows(spectra: Spectra) -> Array:
-    """What a segment is summed up from, ``(rows, frames)``."""
-    cepstrum = spectral.mfcc(spectra)
+def frame_rows(spectra: Spectra) -> Array:
+    """What a segment is summed up from, but for what takes the whole source to know, ``(rows, frames)``."""
     step = np.abs(np.diff(spectra.pitch, axis=1, prepend=spectra.pitch[:, :1]))
     return np.vstack([
         spectra.mel_db.reshape(24, 3, -1).mean(axis=1),
-        cepstrum,
-        np.abs(np.diff(cepstrum, axis=1, prepend=cepstrum[:, :1])),
+        spectra.mfcc,
+        np.abs(spectral.mfcc_delta(spectra)),
         vocals.vocvar(spectra),
         np.log(spectra.flatness + 1e-6),
         np.abs(spectra.fluctogram) * spectra.contraction,
         spectra.contraction,
-        vocals.glide(spectra)[None],
-        vocals.agreement(spectra)[None],
+        vocals.glide(spectra),
+        vocals.agreement(spectra),
         spectra.salience,
         np.minimum(step, 1.0),
         spectra.pitch,
-        np.vstack([spectra.onsets[bands].mean(axis=0) for bands in structure.REGIONS.values()]),
-        spectral.level_db(spectra)[None],
-        structure.frames(spectra),
-        vocals.held_pitch(spectra),
+        structure.by_region(spectra.onsets),
     ]).astype(np.float32)  # fmt: skip

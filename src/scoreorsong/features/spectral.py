@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ..spectra import FRAMES_PER_S, Array, Spectra
+from ..spectra import FRAMES_PER_S, N_MFCC, Array, Spectra
+from .span import Clip, RowsByName
 from .statistics import quantiles, slope_per_minute, smooth
 
-N_MFCC = 20
 CONTRAST_GROUPS = 6
 MODULATION_EDGES_HZ = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 MODULATION_GROUPS = ("low", "lowmid", "highmid", "high")
@@ -23,52 +23,72 @@ MODULATION_GROUPS = ("low", "lowmid", "highmid", "high")
 POWER_BANDS = {"bass": (0, 3), "low": (3, 10), "mid": (10, 30), "high": (30, 50), "treble": (50, 72)}
 
 
-def describe(spectra: Spectra) -> dict[str, float]:
-    """All timbre and dynamics features of the spectra, by name."""
+def describe(clip: Clip) -> dict[str, float]:
+    """All timbre and dynamics features of a clip, by name."""
     return {
-        **_mfcc(spectra),
-        **_shape(spectra),
-        **_balance(spectra),
-        **_flatness(spectra),
-        **_contrast(spectra),
-        **_dynamics(spectra),
-        **_modulation(spectra),
+        **_mfcc(clip),
+        **_shape(clip),
+        **_balance(clip),
+        **_flatness(clip),
+        **_contrast(clip),
+        **_dynamics(clip),
+        **_modulation(clip),
     }
 
 
-def mfcc(spectra: Spectra) -> Array:
-    """Mel-frequency cepstral coefficients 1 to `N_MFCC`, ``(N_MFCC, frames)``; 0 (the level) is left out."""
-    return np.asarray(scipy.fft.dct(spectra.mel_db, axis=0, norm="ortho")[1 : N_MFCC + 1], dtype=np.float32)
+def mfcc_delta(spectra: Spectra) -> Array:
+    """Step of every cepstral coefficient from frame to frame, ``(N_MFCC, frames)``."""
+    return np.diff(spectra.mfcc, axis=1, prepend=spectra.mfcc[:, :1])
 
 
-def _mfcc(spectra: Spectra) -> dict[str, float]:
-    coefficients = mfcc(spectra)
-    deltas = np.diff(coefficients, axis=1, prepend=coefficients[:, :1])
-    rows = {
-        "mean": coefficients.mean(axis=1),
-        "std": coefficients.std(axis=1),
-        "delta_std": deltas.std(axis=1),
-    }
-    return {f"mfcc_{i + 1:02d}_{key}": float(row[i]) for key, row in rows.items() for i in range(N_MFCC)}
-
-
-def _shape(spectra: Spectra) -> dict[str, float]:
-    """Centroid, spread and roll-off on the mel axis (in bands), and flux."""
-    power = spectra.mel_power + 1e-16 * spectra.mel_power.max() + 1e-30
+def shape(spectra: Spectra) -> Array:
+    """Centroid, spread and roll-off on the mel axis (in bands), and flux, ``(4, frames)``."""
+    power = spectra.mel_power + np.float32(1e-16 * spectra.scale.peak + 1e-30)
     share = power / power.sum(axis=0)
     bands = np.arange(len(share), dtype=np.float32)
     centroid = bands @ share
     spread = np.sqrt(np.maximum(bands**2 @ share - centroid**2, 0))
     rolloff = (np.cumsum(share, axis=0) < 0.85).sum(axis=0)
     flux = np.abs(np.diff(np.sqrt(share), axis=1, prepend=np.sqrt(share[:, :1]))).sum(axis=0)
-    frames = {"centroid": centroid, "spread": spread, "rolloff": rolloff, "flux": flux}
-    means = {f"{name}_mean": float(row.mean()) for name, row in frames.items()}
-    return means | {f"{name}_std": float(row.std()) for name, row in frames.items()}
+    return np.vstack([centroid, spread, rolloff, flux]).astype(np.float32)
 
 
-def _balance(spectra: Spectra) -> dict[str, float]:
+def contrast(spectra: Spectra) -> Array:
+    """Peaks against valleys among the mel bands of six regions, in dB (after Jiang et al. 2002)."""
+    groups = np.sort(spectra.mel_db.reshape(CONTRAST_GROUPS, -1, spectra.n_frames), axis=1)
+    return np.asarray(groups[:, -3:].mean(axis=1) - groups[:, :3].mean(axis=1))
+
+
+def envelopes(spectra: Spectra) -> Array:
+    """Mean level in dB of four regions of the mel axis, ``(4, frames)``."""
+    return np.asarray(spectra.mel_db.reshape(len(MODULATION_GROUPS), -1, spectra.n_frames).mean(axis=1))
+
+
+AVERAGED: RowsByName = {
+    "mfcc": lambda spectra: spectra.mfcc,
+    "mfcc_delta": mfcc_delta,
+    "shape": shape,
+    "power": lambda spectra: spectra.mel_power,
+    "flatness": lambda spectra: spectra.flatness,
+    "contrast": contrast,
+}
+CURVES: RowsByName = {"envelopes": envelopes}
+
+
+def _mfcc(clip: Clip) -> dict[str, float]:
+    rows = {"mean": clip.mean("mfcc"), "std": clip.std("mfcc"), "delta_std": clip.std("mfcc_delta")}
+    return {f"mfcc_{i + 1:02d}_{key}": float(row[i]) for key, row in rows.items() for i in range(N_MFCC)}
+
+
+def _shape(clip: Clip) -> dict[str, float]:
+    names = ("centroid", "spread", "rolloff", "flux")
+    moments = {"mean": clip.mean("shape"), "std": clip.std("shape")}
+    return {f"{name}_{key}": float(row[i]) for key, row in moments.items() for i, name in enumerate(names)}
+
+
+def _balance(clip: Clip) -> dict[str, float]:
     """Power of five regions relative to the whole, in dB."""
-    power = spectra.mel_power.sum(axis=1, dtype=np.float64)
+    power = clip.mean("power") * clip.span.n_frames
     whole = power.sum() + 1e-20
     return {
         f"balance_{name}": float(10 * np.log10(power[first:last].sum() / whole + 1e-6))
@@ -76,29 +96,19 @@ def _balance(spectra: Spectra) -> dict[str, float]:
     }
 
 
-def _flatness(spectra: Spectra) -> dict[str, float]:
-    rows = {"mean": spectra.flatness.mean(axis=1), "std": spectra.flatness.std(axis=1)}
+def _flatness(clip: Clip) -> dict[str, float]:
+    rows = {"mean": clip.mean("flatness"), "std": clip.std("flatness")}
     return {f"flatness_{i + 1}_{key}": float(v) for key, row in rows.items() for i, v in enumerate(row)}
 
 
-def _contrast(spectra: Spectra) -> dict[str, float]:
-    """Peaks against valleys among the mel bands of six regions, in dB (after Jiang et al. 2002)."""
-    groups = np.sort(spectra.mel_db.reshape(CONTRAST_GROUPS, -1, spectra.n_frames), axis=1)
-    contrast = groups[:, -3:].mean(axis=1) - groups[:, :3].mean(axis=1)
-    rows = {"mean": contrast.mean(axis=1), "std": contrast.std(axis=1)}
+def _contrast(clip: Clip) -> dict[str, float]:
+    rows = {"mean": clip.mean("contrast"), "std": clip.std("contrast")}
     return {f"contrast_{i + 1}_{key}": float(v) for key, row in rows.items() for i, v in enumerate(row)}
 
 
-def level_db(spectra: Spectra) -> Array:
-    """Level of every frame in dB under the loudest, at least -60."""
-    power = spectra.mel_power.sum(axis=0)
-    level = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 1e-7))
-    return np.asarray(np.maximum(level, -60), dtype=np.float32)
-
-
-def _dynamics(spectra: Spectra) -> dict[str, float]:
+def _dynamics(clip: Clip) -> dict[str, float]:
     """Spread of the level over frames, over 3 s (EBU Tech 3342 in spirit) and over the clip."""
-    level = level_db(spectra)
+    level = clip.span.level_db
     slow = 10 * np.log10(smooth(10 ** (level / 10), seconds=3.0))
     p5, p10, p50, p95 = quantiles(level, (0.05, 0.1, 0.5, 0.95))
     slow10, slow95 = quantiles(slow, (0.1, 0.95))
@@ -115,26 +125,22 @@ def _dynamics(spectra: Spectra) -> dict[str, float]:
     }
 
 
-def _modulation(spectra: Spectra) -> dict[str, float]:
+def _modulation(clip: Clip) -> dict[str, float]:
     """Share of the envelope's fluctuation per modulation band in four regions, and its depth."""
-    groups = spectra.mel_db.reshape(len(MODULATION_GROUPS), -1, spectra.n_frames).mean(axis=1)
-    power, hz = modulation_power(groups)
-    whole = power[:, hz >= MODULATION_EDGES_HZ[0]].sum(axis=1) + 1e-6
-    shares = {
-        f"modulation_{group}_{low:g}_{high:g}hz": float(power[i, (hz >= low) & (hz < high)].sum() / whole[i])
-        for i, group in enumerate(MODULATION_GROUPS)
-        for low, high in pairwise(MODULATION_EDGES_HZ)
-    }
-    depths = {
-        f"modulation_{group}_depth": float(groups[i].std()) for i, group in enumerate(MODULATION_GROUPS)
-    }
-    return shares | depths
+    described: dict[str, float] = {}
+    for group, envelope in zip(MODULATION_GROUPS, clip.curves("envelopes"), strict=True):
+        power, hz = modulation_power(envelope)
+        whole = power[hz >= MODULATION_EDGES_HZ[0]].sum() + 1e-6
+        for low, high in pairwise(MODULATION_EDGES_HZ):
+            inside = (hz >= low) & (hz < high)
+            described[f"modulation_{group}_{low:g}_{high:g}hz"] = float(power[inside].sum() / whole)
+        described[f"modulation_{group}_depth"] = float(envelope.std())
+    return described
 
 
-def modulation_power(envelopes: Array) -> tuple[Array, npt.NDArray[np.float64]]:
-    """Power spectrum of every envelope's fluctuation about its mean, and its frequencies in Hz."""
-    window = np.hanning(envelopes.shape[1] + 2)[1:-1]
-    centred = (envelopes - envelopes.mean(axis=1, keepdims=True)) * window
-    n_fft = max(int(scipy.fft.next_fast_len(envelopes.shape[1])), 128)
-    power = np.abs(scipy.fft.rfft(centred, n_fft, axis=1)) ** 2
+def modulation_power(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
+    """Power spectrum of an envelope's fluctuation about its mean, and its frequencies in Hz."""
+    centred = (envelope - envelope.mean()) * np.hanning(len(envelope) + 2)[1:-1]
+    n_fft = max(int(scipy.fft.next_fast_len(len(envelope))), 128)
+    power = np.abs(scipy.fft.rfft(centred, n_fft)) ** 2
     return power.astype(np.float32), scipy.fft.rfftfreq(n_fft, 1 / FRAMES_PER_S)

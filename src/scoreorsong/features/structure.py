@@ -1,8 +1,7 @@
 """Spectra → pulse, harmony, repetition, sections, and how the clip develops.
 
 Conventions: rhythm is read off the onset envelope, lags are in seconds, pulses
-in beats per minute. Similarity compares points of about half a second; a long
-clip has larger points, never more than `MAX_POINTS`.
+in beats per minute. Similarity compares points of half a second, in a long clip of more.
 """
 
 from __future__ import annotations
@@ -15,28 +14,28 @@ import scipy.fft
 import scipy.ndimage
 
 from ..spectra import FRAMES_PER_S, Array, Spectra
-from .spectral import level_db, mfcc
+from .span import Clip, RowsByName
 from .statistics import quantiles, slope_per_minute, smooth
 
 REGIONS = {"low": slice(0, 8), "mid": slice(8, 36), "high": slice(36, 72)}
 PULSE_WINDOW_S, SHORTEST_LAG_S, LONGEST_LAG_S = 8.0, 0.25, 2.0
 CHANGE_S = 0.5
-POINT_S, MAX_POINTS = 0.5, 400
+N_TIMBRE = 13
 PATH_POINTS, FAR_POINTS, NOVELTY_POINTS = 8, 8, 10
 # Krumhansl and Kessler (1982): how well each pitch class fits a major and a minor key.
 MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 
-def describe(spectra: Spectra) -> dict[str, float]:
-    """All structural features of the spectra, by name."""
+def describe(clip: Clip) -> dict[str, float]:
+    """All structural features of a clip, by name."""
     return {
-        **_onsets(spectra),
-        **_pulse(spectra),
-        **_percussion(spectra),
-        **_harmony(spectra),
-        **_similarity(spectra),
-        **_development(spectra),
+        **_onsets(clip),
+        **_pulse(clip),
+        **_percussion(clip),
+        **_harmony(clip),
+        **_similarity(clip),
+        **_development(clip),
     }
 
 
@@ -47,12 +46,43 @@ def frames(spectra: Spectra) -> Array:
     slow, lag = smooth(share, seconds=CHANGE_S), round(CHANGE_S * FRAMES_PER_S)
     before = np.pad(slow, ((0, 0), (lag, 0)), mode="edge")[:, : slow.shape[1]]
     change = np.abs(slow - before).sum(axis=0) / 2
-    percussion = [spectra.percussive[bands].mean(axis=0) for bands in REGIONS.values()]
-    return np.vstack([*percussion, entropy, share.max(axis=0), change]).astype(np.float32)
+    return np.vstack([by_region(spectra.percussive), entropy, share.max(axis=0), change]).astype(np.float32)
 
 
-def _onsets(spectra: Spectra) -> dict[str, float]:
-    envelope = spectra.onsets.mean(axis=0)
+def onsets(spectra: Spectra) -> Array:
+    """Strength of onsets over all bands, then by region, ``(4, frames)``."""
+    return np.vstack([spectra.onsets.mean(axis=0), *by_region(spectra.onsets)])
+
+
+def by_region(matrix: Array) -> Array:
+    """Means over the mel bands of each of the `REGIONS`, ``(3, frames)``."""
+    return np.vstack([matrix[bands].mean(axis=0) for bands in REGIONS.values()])
+
+
+def percussion(spectra: Spectra) -> Array:
+    """Share of percussion, louder bands counting more, ``(1, frames)``."""
+    amplitude = np.sqrt(spectra.mel_power)
+    weighted = (spectra.percussive * amplitude).sum(axis=0, keepdims=True)
+    return np.asarray(weighted / np.maximum(amplitude.sum(axis=0), 1e-15))
+
+
+def brightness(spectra: Spectra) -> Array:
+    """Centre of the mel axis, weighted by level, ``(1, frames)``."""
+    bands = np.arange(len(spectra.mel_db), dtype=np.float32)[None]
+    weight = np.maximum(spectra.mel_db + 60, 0)
+    return np.asarray(bands @ weight / (weight.sum(axis=0) + 1e-6))
+
+
+AVERAGED: RowsByName = {"percussion_by_region": lambda spectra: by_region(spectra.percussive)}
+CURVES: RowsByName = {"onsets": onsets, "percussion": percussion, "brightness": brightness}
+POINTS: RowsByName = {
+    "chroma": lambda spectra: spectra.chroma,
+    "timbre": lambda spectra: spectra.mfcc[:N_TIMBRE],
+}
+
+
+def _onsets(clip: Clip) -> dict[str, float]:
+    envelope, *regions = clip.curves("onsets")
     centred = envelope - envelope.mean()
     spread = float(envelope.std()) + 1e-6
     peaks = (envelope > smooth(envelope, seconds=1.0) + spread) & (
@@ -62,21 +92,22 @@ def _onsets(spectra: Spectra) -> dict[str, float]:
         "onset_mean": float(envelope.mean()),
         "onset_std": spread,
         "onset_skewness": float(np.clip((centred**3).mean() / spread**3, -20, 20)),
-        "onset_rate": float(peaks.sum() / spectra.duration_s),
-        **{f"onset_{name}": float(spectra.onsets[bands].mean()) for name, bands in REGIONS.items()},
+        "onset_rate": float(peaks.sum() / clip.span.duration_s),
+        **{f"onset_{name}": float(row.mean()) for name, row in zip(REGIONS, regions, strict=True)},
     }
 
 
-def _pulse(spectra: Spectra) -> dict[str, float]:
+def _pulse(clip: Clip) -> dict[str, float]:
     """Pulse clarity (after Lartillot et al. 2008): how high the onset envelope's autocorrelation rises."""
-    tempogram, lags_s = _tempogram(spectra.onsets.mean(axis=0))
+    envelope, *by_name = clip.curves("onsets")
+    tempogram, lags_s = _tempogram(envelope)
     whole = tempogram.mean(axis=1)
     clarity, local = float(whole.max()), float(tempogram.max(axis=0).mean())
     best = int(whole.argmax())
     share = np.maximum(whole, 0) / (np.maximum(whole, 0).sum() + 1e-4)
     regions = {
-        f"pulse_{name}": float(_tempogram(spectra.onsets[bands].mean(axis=0))[0].mean(axis=1).max())
-        for name, bands in REGIONS.items()
+        f"pulse_{name}": float(_tempogram(row)[0].mean(axis=1).max())
+        for name, row in zip(REGIONS, by_name, strict=True)
     }
     return {
         "pulse_clarity": clarity,
@@ -103,25 +134,14 @@ def _tempogram(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
     return unbiased.T.astype(np.float32), np.arange(first, last + 1) / FRAMES_PER_S
 
 
-def _percussion(spectra: Spectra) -> dict[str, float]:
-    """Share of percussion, louder bands counting more, and by region."""
-    amplitude, share = np.sqrt(spectra.mel_power), spectra.percussive
-    weighted = (share * amplitude).sum(axis=0) / np.maximum(amplitude.sum(axis=0), 1e-15)
+def _percussion(clip: Clip) -> dict[str, float]:
+    weighted, regions = clip.curves("percussion")[0], clip.mean("percussion_by_region")
     return {
         "percussive_mean": float(weighted.mean()),
         "percussive_std": float(weighted.std()),
         "percussive_peak": float(np.quantile(weighted, 0.95)),
-        **{f"percussive_{name}": float(share[bands].mean()) for name, bands in REGIONS.items()},
+        **{f"percussive_{name}": float(mean) for name, mean in zip(REGIONS, regions, strict=True)},
     }
-
-
-def points(matrix: Array) -> Array:
-    """Means over consecutive points of `POINT_S` or more, ``(rows, points)``, at most `MAX_POINTS`."""
-    n_frames = matrix.shape[1]
-    step = max(round(POINT_S * FRAMES_PER_S), -(-n_frames // MAX_POINTS))
-    starts = np.arange(0, max(n_frames - step // 2, 1), step)
-    counts = np.diff(np.append(starts, n_frames))
-    return np.asarray(np.add.reduceat(matrix, starts, axis=1) / counts, dtype=np.float32)
 
 
 @cache
@@ -132,9 +152,9 @@ def _key_profiles() -> npt.NDArray[np.float64]:
     return np.asarray(profiles / np.linalg.norm(profiles, axis=1, keepdims=True))
 
 
-def _harmony(spectra: Spectra) -> dict[str, float]:
+def _harmony(clip: Clip) -> dict[str, float]:
     """Pitch classes: how few, how clear a key, how soon they change."""
-    chroma = np.sqrt(points(spectra.chroma))
+    chroma = np.sqrt(clip.points("chroma"))
     chroma = chroma / (chroma.sum(axis=0) + 1e-12)
     whole = chroma.mean(axis=1)
     keys = _key_profiles() @ _unit_deviation(whole)
@@ -163,10 +183,9 @@ def _entropy(shares: npt.NDArray[np.floating]) -> float:
     return float(-(shares * np.log(shares + 1e-12)).sum(axis=0).mean() / np.log(len(shares)))
 
 
-def _similarity(spectra: Spectra) -> dict[str, float]:
+def _similarity(clip: Clip) -> dict[str, float]:
     """Self-similarity of harmony and of timbre: what returns, what is alike, where it turns."""
-    chroma = points(spectra.chroma)
-    timbre = points(mfcc(spectra)[:13])
+    chroma, timbre = clip.points("chroma"), clip.points("timbre")
     matrices = {
         "harmony": _cosine(np.sqrt(chroma / (chroma.sum(axis=0) + 1e-12))),
         "timbre": _cosine(
@@ -217,21 +236,19 @@ def _novelty(similarity: Array) -> dict[str, float]:
     return {"novelty_mean": float(novelty.mean()), "novelty_peak": float(novelty.max())}
 
 
-def _development(spectra: Spectra) -> dict[str, float]:
+def _development(clip: Clip) -> dict[str, float]:
     """Trends and drift over the clip of brightness, density and level."""
-    bands = np.arange(len(spectra.mel_db), dtype=np.float32)
-    weight = np.maximum(spectra.mel_db + 60, 0)
-    brightness = bands @ weight / (weight.sum(axis=0) + 1e-6)
-    density = spectra.onsets.mean(axis=0)
-    level = level_db(spectra)
-    slow = {
-        name: smooth(row, seconds=5.0)
-        for name, row in (("brightness", brightness), ("density", density), ("level", level))
+    level = clip.span.level_db
+    courses = {
+        "brightness": clip.curves("brightness")[0],
+        "density": clip.curves("onsets")[0],
+        "level": level,
     }
+    slow = {name: smooth(row, seconds=5.0) for name, row in courses.items()}
     drift = {f"{name}_drift": float(row.std()) for name, row in slow.items()}
     slopes = {f"{name}_slope": slope_per_minute(slow[name]) for name in ("brightness", "density")}
     ends = quantiles(slow["level"], (0.9,))[0]
-    edge = max(1, spectra.n_frames // 20)
+    edge = max(1, clip.span.n_frames // 20)
     return (
         drift
         | slopes

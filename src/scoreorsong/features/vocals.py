@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, Array, Spectra
-from .spectral import mfcc, modulation_power
+from .span import Block, Clip, RowsByName, Span
+from .spectral import modulation_power
 from .statistics import quantiles, smooth
 
 VOCVAR_COEFFICIENTS = 5
@@ -22,50 +23,84 @@ STEP_SEMITONES, HELD_S, HARMONY_S = 0.35, (0.15, 0.3), 4.0
 VIBRATO_HZ, SYLLABLE_HZ = (4.0, 8.0), (2.5, 6.0)
 
 
-def describe(spectra: Spectra) -> dict[str, float]:
-    """All vocal-presence features of the spectra, by name."""
+def describe(clip: Clip) -> dict[str, float]:
+    """All vocal-presence features of a clip, by name."""
     return {
-        **_fluctogram(spectra),
-        **_common_glide(spectra),
-        **_vocvar(spectra),
-        **_pitch(spectra),
-        **_syllables(spectra),
+        **_fluctogram(clip),
+        **_common_glide(clip),
+        **_vocvar(clip),
+        **_pitch(clip.span),
+        **_syllables(clip),
     }
 
 
+def movement(spectra: Spectra) -> Array:
+    """Lag, its size and its square, each times the contraction, then the contraction, ``(4 × bands, frames)``."""
+    lag, weight = spectra.fluctogram, spectra.contraction
+    return np.vstack([lag * weight, np.abs(lag) * weight, lag**2 * weight, weight])
+
+
 def glide(spectra: Spectra) -> Array:
-    """How far all bands move together, ``(frames,)`` in bins per frame; reliable bands count more."""
+    """How far all bands move together, ``(1, frames)`` in bins per frame; reliable bands count more."""
     weight = spectra.contraction + 1e-6
-    return np.asarray((spectra.fluctogram * weight).sum(axis=0) / weight.sum(axis=0), dtype=np.float32)
+    common = (spectra.fluctogram * weight).sum(axis=0, keepdims=True) / weight.sum(axis=0)
+    return np.asarray(common, dtype=np.float32)
 
 
 def agreement(spectra: Spectra) -> Array:
-    """How far the bands agree on the direction of a movement, ``(frames,)``, 0 to 1."""
-    return np.asarray(np.abs(np.sign(spectra.fluctogram).mean(axis=0)), dtype=np.float32)
+    """How far the bands agree on the direction of a movement, ``(1, frames)``, 0 to 1."""
+    directions = np.sign(spectra.fluctogram).mean(axis=0, keepdims=True)
+    return np.asarray(np.abs(directions), dtype=np.float32)
 
 
 def vocvar(spectra: Spectra) -> Array:
     """VOCVAR: log variance of MFCC 1-5 over ±5 frames, ``(5, frames)`` (Lehner et al. 2014)."""
-    coefficients = mfcc(spectra)[:VOCVAR_COEFFICIENTS].astype(np.float64)
+    coefficients = spectra.mfcc[:VOCVAR_COEFFICIENTS].astype(np.float64)
     seconds = (2 * VOCVAR_REACH + 1) / FRAMES_PER_S
     variance = smooth(coefficients**2, seconds=seconds) - smooth(coefficients, seconds=seconds) ** 2
     return np.log10(np.maximum(variance, 0) + 0.1).astype(np.float32)
 
 
-def held_pitch(spectra: Spectra) -> Array:
-    """Whether the leading pitch is a note of the music: speech glides past the notes, ``(5, frames)``.
+def voice_band(spectra: Spectra) -> Array:
+    """Mean level in dB within the voice band and outside of it, ``(2, frames)``."""
+    inside = spectra.mel_db[VOICE_BANDS].mean(axis=0)
+    outside = np.vstack([spectra.mel_db[: VOICE_BANDS.start], spectra.mel_db[VOICE_BANDS.stop :]])
+    return np.vstack([inside, outside.mean(axis=0)])
 
-    Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
-    whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
+
+AVERAGED: RowsByName = {"movement": movement, "agreement": agreement}
+CURVES: RowsByName = {"glide": glide, "vocvar": vocvar, "voice_band": voice_band}
+
+
+class HeldPitch:
+    """Whether the leading pitch is a note of the music: speech glides past the notes.
+
+    Tuning and duration are those of the whole span.
     """
-    pitch, salience = spectra.pitch[0].astype(np.float64), spectra.salience[0]
-    tuning = np.angle((salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
-    note = np.round(pitch - tuning)
-    held_s = _held_s(pitch)
-    around = smooth(spectra.chroma / (spectra.chroma.sum(axis=0) + 1e-20), seconds=HARMONY_S)
-    fit = around[note.astype(np.intp) % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
-    rows = [np.abs(pitch - tuning - note), np.log(held_s), *(held_s > s for s in HELD_S), fit]
-    return np.vstack(rows).astype(np.float32)
+
+    def __init__(self, span: Span) -> None:
+        pitch = span.pitch.astype(np.float64)
+        tuning = np.angle((span.salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
+        self._note = np.round(pitch - tuning)
+        self._away = np.abs(pitch - tuning - self._note)
+        self._held_s = _held_s(pitch)
+
+    def __call__(self, block: Block) -> Array:
+        """``(5, frames)`` for the frames of a block.
+
+        Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
+        whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
+        """
+        note, held_s = self._note[block.frames].astype(np.intp), self._held_s[block.frames]
+        around = block.of(_harmony_around)
+        fit = around[note % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
+        rows = [self._away[block.frames], np.log(held_s), *(held_s > s for s in HELD_S), fit]
+        return np.vstack(rows).astype(np.float32)
+
+
+def _harmony_around(spectra: Spectra) -> Array:
+    """Shares of the pitch classes in the seconds around, ``(12, frames)``."""
+    return smooth(spectra.chroma / (spectra.chroma.sum(axis=0) + 1e-20), seconds=HARMONY_S)
 
 
 def _held_s(pitch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -74,32 +109,32 @@ def _held_s(pitch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.bincount(run)[run] / FRAMES_PER_S)
 
 
-def _fluctogram(spectra: Spectra) -> dict[str, float]:
+def _fluctogram(clip: Clip) -> dict[str, float]:
     """Movement per band, each frame counted by how reliable its contraction makes it."""
-    weight = spectra.contraction / (spectra.contraction.sum(axis=1, keepdims=True) + 1e-9)
-    move = (np.abs(spectra.fluctogram) * weight).sum(axis=1)
-    mean = (spectra.fluctogram * weight).sum(axis=1, keepdims=True)
-    spread = np.sqrt(((spectra.fluctogram - mean) ** 2 * weight).sum(axis=1))
+    signed, size, square, weight = clip.mean("movement").reshape(4, -1)
+    whole = weight + 1e-9 / clip.span.n_frames
+    mean = signed / whole
+    spread = np.sqrt(np.maximum(square - 2 * mean * signed + mean**2 * weight, 0) / whole)
     rows = {
-        "fluctogram_{}_move": move,
+        "fluctogram_{}_move": size / whole,
         "fluctogram_{}_std": spread,
-        "contraction_{}_mean": spectra.contraction.mean(axis=1),
+        "contraction_{}_mean": weight,
     }
     return {name.format(f"{i + 1:02d}"): float(v) for name, row in rows.items() for i, v in enumerate(row)}
 
 
-def _common_glide(spectra: Spectra) -> dict[str, float]:
-    common = glide(spectra)
+def _common_glide(clip: Clip) -> dict[str, float]:
+    common = clip.curves("glide")[0]
     return {
         "glide_abs": float(np.abs(common).mean()),
         "glide_std": float(common.std()),
-        "glide_agreement": float(agreement(spectra).mean()),
+        "glide_agreement": float(clip.mean("agreement")[0]),
         "glide_vibrato": _band_share(common, VIBRATO_HZ),
     }
 
 
-def _vocvar(spectra: Spectra) -> dict[str, float]:
-    values = vocvar(spectra)
+def _vocvar(clip: Clip) -> dict[str, float]:
+    values = clip.curves("vocvar")
     return {
         f"vocvar_{i + 1}_q{round(at * 100)}": value
         for i, row in enumerate(values)
@@ -107,9 +142,9 @@ def _vocvar(spectra: Spectra) -> dict[str, float]:
     }
 
 
-def _pitch(spectra: Spectra) -> dict[str, float]:
+def _pitch(span: Span) -> dict[str, float]:
     """How the most salient pitch moves: held, gliding or leaping, among the clearly pitched frames."""
-    pitch, salience = spectra.pitch[0], spectra.salience[0]
+    pitch, salience = span.pitch, span.salience
     clear = salience >= np.median(salience)
     step = np.abs(np.diff(pitch, prepend=pitch[:1]))
     held = clear & (step <= HOLD_SEMITONES)
@@ -128,12 +163,9 @@ def _pitch(spectra: Spectra) -> dict[str, float]:
     }
 
 
-def _syllables(spectra: Spectra) -> dict[str, float]:
+def _syllables(clip: Clip) -> dict[str, float]:
     """Whether the voice band swings at the rate of syllables, itself and against the rest."""
-    inside = spectra.mel_db[VOICE_BANDS].mean(axis=0)
-    outside = np.vstack([spectra.mel_db[: VOICE_BANDS.start], spectra.mel_db[VOICE_BANDS.stop :]]).mean(
-        axis=0
-    )
+    inside, outside = clip.curves("voice_band")
     return {
         "voiceband_syllable_share": _band_share(inside, SYLLABLE_HZ),
         "voiceband_excess": float((inside - outside).mean()),
@@ -144,6 +176,6 @@ def _syllables(spectra: Spectra) -> dict[str, float]:
 
 def _band_share(values: Array, band_hz: tuple[float, float]) -> float:
     """Share of the fluctuation above 0.5 Hz that lies within the band, 0 to 1."""
-    power, hz = modulation_power(values[None])
+    power, hz = modulation_power(values)
     inside = (hz >= band_hz[0]) & (hz < band_hz[1])
-    return float(power[0, inside].sum() / (power[0, hz >= 0.5].sum() + 1e-6))
+    return float(power[inside].sum() / (power[hz >= 0.5].sum() + 1e-6))
