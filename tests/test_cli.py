@@ -242,7 +242,7 @@ def test_help_and_version():
         [], ["sing"], ["predict"], ["predict", "a.wav", "--jobs", "0"], ["predict", "a.wav", "--jobs", "many"],
         ["predict", "a.wav", "--json", "--explain"], ["scan", "folder"],
         ["scan", "folder", "-o", "a.csv", "--timeout", "-1"], ["scan", "folder", "-o", "a.csv", "--timeout", "nan"], ["train", "labels.csv"], ["info", "a", "b"],
-        ["train", "a.csv", "-o", "m", "--cv-seeds", "0"],
+        ["train", "a.csv", "-o", "m", "--seeds", "0"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(arguments, capsys):

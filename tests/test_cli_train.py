@@ -20,7 +20,7 @@ def trained(tmp_path_factory):
     """A model trained on small class folders, and what training printed."""
     root = tmp_path_factory.mktemp("training")
     write_class_folders(root / "clips", groups=3, clips=2)
-    result = check(run("train", root / "clips", "-o", root / "my.model", "--cv-seeds", 1))
+    result = check(run("train", root / "clips", "-o", root / "my.model", "--seeds", 1))
     return root / "my.model", result
 
 
@@ -51,7 +51,7 @@ def test_a_trained_model_predicts(trained, tmp_path):
 
 def test_training_again_gives_the_same_model(trained, tmp_path):
     clips = trained[0].parent / "clips"
-    check(run("train", clips, "-o", tmp_path / "again.model", "--cv-seeds", 1, "--jobs", 2))
+    check(run("train", clips, "-o", tmp_path / "again.model", "--seeds", 1, "--jobs", 2))
     assert (tmp_path / "again.model").read_bytes() == trained[0].read_bytes()
 
 

@@ -613,7 +613,7 @@ def test_the_smallest_corpus_that_is_accepted_can_be_trained_on(tmp_path):
     labels.write_text(labels.read_text().replace("score-core", "score-choir", 1))
     examples, companions = read_labels(labels), read_companions(labels)
     takes = make_takes(examples, companions)
-    model = train_on_takes(takes, companions.tags, seeds=(0,))
+    model, _ = train_on_takes(takes, companions.tags, seeds=(0,))
     assert model.card["clips_by_slice"] == {"score-choir": 1, "score-core": 2, "song-vocal": 3}
     names = {figure["name"] for figure in model.card["figures"]}
     assert names >= {"accuracy", "no_music recognised", *(f"label unchanged {copy}" for copy in COPIES)}

@@ -13,11 +13,13 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 
 # Upstream first: a module imports only from those before it. `features` stands for all of its modules,
-# which may import one another. Training reports the figures of what it trained and builds on the
-# default model, so evaluation and prediction come before it.
+# which may import one another. Training reports the figures of what it trained, and both build on the
+# default model, so prediction and evaluation come before it.
 ORDER = (
     "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
+    "card", "augmentation", "dataset", "acquaintance", "takes", "fitting", "prediction", "verdicts", "metrics",
+    "figures", "breakdown", "families", "baselines", "remarks", "plots", "markup", "publication", "evaluation",
+    "training",
     "folders", "workers", "results", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip

@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batch import predict_folder
-    from .errors import AudioError, BatchError, LabelsError, ModelError, ResultsError, ScoreOrSongError
+    from .errors import (
+        AudioError,
+        BatchError,
+        LabelsError,
+        ModelError,
+        ReportError,
+        ResultsError,
+        ScoreOrSongError,
+    )
     from .estimators import ClipFeatures
+    from .evaluation import Evaluation, evaluate
     from .extraction import extract
     from .features import Features
     from .model import Model, load_model
@@ -28,8 +37,17 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "batch": ("predict_folder",),
-    "errors": ("AudioError", "BatchError", "LabelsError", "ModelError", "ResultsError", "ScoreOrSongError"),
+    "errors": (
+        "AudioError",
+        "BatchError",
+        "LabelsError",
+        "ModelError",
+        "ReportError",
+        "ResultsError",
+        "ScoreOrSongError",
+    ),
     "estimators": ("ClipFeatures",),
+    "evaluation": ("Evaluation", "evaluate"),
     "extraction": ("extract",),
     "features": ("Features",),
     "model": ("Model", "load_model"),
@@ -42,6 +60,7 @@ __all__ = [
     "AudioError",
     "BatchError",
     "ClipFeatures",
+    "Evaluation",
     "Failure",
     "Features",
     "LabelsError",
@@ -49,8 +68,10 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Reason",
+    "ReportError",
     "ResultsError",
     "ScoreOrSongError",
+    "evaluate",
     "extract",
     "load_model",
     "predict",

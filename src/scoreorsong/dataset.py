@@ -63,6 +63,7 @@ class Example:
     weight: float = 1.0
     start_s: float = 0.0
     duration_s: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,19 +98,22 @@ class Companions:
 TEACHER_WINDOW_S: Final = 187 * 256 / 16000
 
 
-def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None) -> list[Example]:
+def read_labels(
+    labels: Any, *, audio_root: str | os.PathLike[str] | None = None, fewest_groups: int = FEWEST_GROUPS
+) -> list[Example]:
     """The examples of a labels file, of class folders, or of a DataFrame.
 
     Parameters
     ----------
     labels : path of a CSV with the columns ``path,label`` (``group``, ``slice``,
-        ``vocals``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are used when
-        there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
+        ``vocals``, ``source``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are
+        used when there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
         or a pandas DataFrame with the columns of the CSV. Where a column
         ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
         speak of that source, and the whole clip is used.
     audio_root : folder that paths are relative to; by default the CSV's own, or
         the working directory for a DataFrame.
+    fewest_groups : of score and of song that are needed: training needs several of both.
 
     Without ``group`` the folder of a clip is its group; where a class has fewer than
     `FEWEST_GROUPS` folders, each of its clips is a group of its own.
@@ -117,7 +121,7 @@ def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None
     Raises
     ------
     LabelsError : with every finding: missing columns and files, unknown labels,
-        the same file twice, fewer than `FEWEST_GROUPS` groups of either class.
+        the same file twice, fewer than `fewest_groups` groups of either class.
     """
     if hasattr(labels, "to_dict"):
         rows, root, name = _frame_rows(labels), Path(audio_root or "."), "<DataFrame>"
@@ -128,7 +132,7 @@ def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None
     findings: list[str] = []
     examples = [e for number, row in rows if (e := _example(row, root, number, findings))]
     examples = _with_groups(examples)
-    findings += _findings(examples)
+    findings += _findings(examples, fewest_groups)
     _refuse_for(findings, name)
     return examples
 
@@ -218,6 +222,7 @@ def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[
         weight=1.0 if numbers["weight"] is None else numbers["weight"],
         start_s=0.0 if cut_already else numbers["start_s"] or 0.0,
         duration_s=None if cut_already else numbers["duration_s"],
+        source=_text(row, "source"),
     )
 
 
@@ -250,20 +255,23 @@ def _number(row: Mapping[str, Any], key: str, number: object, findings: list[str
     return value
 
 
-def _findings(examples: Iterable[Example]) -> list[str]:
+def _findings(examples: Iterable[Example], fewest_groups: int) -> list[str]:
     """What is wrong with the examples as a set."""
     counts = Counter((e.path, e.start_s) for e in examples)
     twice = [f"{path}: listed {n} times; keep one row of it" for (path, _), n in counts.items() if n > 1]
-    return twice + _too_few(("score", "song"), {(e.label, e.group) for e in examples}, "groups")
+    groups = {(e.label, e.group) for e in examples}
+    return twice + _too_few(("score", "song"), groups, "groups", fewest_groups)
 
 
-def _too_few(kinds: Iterable[str], members: Set[tuple[str, str]], what: str) -> list[str]:
-    """A finding for every kind that has fewer than `FEWEST_GROUPS` members."""
+def _too_few(
+    kinds: Iterable[str], members: Set[tuple[str, str]], what: str, fewest: int = FEWEST_GROUPS
+) -> list[str]:
+    """A finding for every kind that has fewer than `fewest` members."""
     count = Counter(kind for kind, _ in members)
     return [
-        f"{kind}: {count[kind]} {what}; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
+        f"{kind}: {count[kind]} {what}; expected at least {fewest}, so that each can be tested by others"
         for kind in kinds
-        if count[kind] < FEWEST_GROUPS
+        if count[kind] < fewest
     ]
 
 

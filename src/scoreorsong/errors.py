@@ -30,3 +30,7 @@ class BatchError(ScoreOrSongError):
 
 class ResultsError(ScoreOrSongError):
     """A results table cannot be read, or its report cannot be written."""
+
+
+class ReportError(ScoreOrSongError):
+    """The report of an evaluation cannot be made: its ending, its folder, or nothing to draw with."""

@@ -7,15 +7,11 @@ as text, never as markup. A policy in the page lets nothing run but that script.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -23,6 +19,7 @@ from urllib.parse import quote
 
 from .errors import ResultsError
 from .files import write_whole
+from .markup import part, policy_hash
 from .results import Result, Results
 
 KINDS: Final = ("score", "song", "no_music", "uncertain", "failed")
@@ -57,14 +54,14 @@ def write_report(results: Results, output: str | os.PathLike[str]) -> Counter[st
 
 def page(results: Results, folder: str | os.PathLike[str]) -> str:
     """The page as text; `folder` is where it will lie, from which its links lead."""
-    style, script = _part("report.css"), _part("report.js")
+    style, script = part("report.css"), part("report.js")
     data = _data(results.rows, folder)
-    return Template(_part("report.html")).substitute(
+    return Template(part("report.html")).substitute(
         name=escape(results.source.name),
         style=style,
-        style_hash=_hash(style),
+        style_hash=policy_hash(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=policy_hash(script),
         counts=_counts_markup(counts(results.rows)),
         histogram=_histogram(results.rows),
         notes=_notes(results, sum(row[-1] is None for row in data["files"])),
@@ -149,16 +146,6 @@ def _script_safe(data: object) -> str:
 # ---- markup
 
 
-@cache
-def _part(name: str) -> str:
-    return (files("scoreorsong") / "pages" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """As a content security policy names what may run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
 def _counts_markup(count: Counter[str]) -> str:
     names = {"no_music": "no music", "uncertain": "of them uncertain"}
     return "\n".join(
@@ -197,7 +184,7 @@ def _histogram(rows: Iterable[Result]) -> str:
         return "<p>No file with music.</p>"
     bars = "".join(_bar(i, count, (HEIGHT - TOP - BASE) / highest) for i, count in enumerate(bins))
     ticks = "".join(_tick(i / 4) for i in range(5))
-    return Template(_part("histogram.svg")).substitute(
+    return Template(part("histogram.svg")).substitute(
         width=WIDTH, height=HEIGHT, base=HEIGHT - BASE, low=HEIGHT - 5, highest=f"{highest:,}", top=TOP,
         bars=bars, ticks=ticks,
     )  # fmt: skip

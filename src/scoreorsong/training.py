@@ -1,6 +1,6 @@
 """Labels → Model with its card: reads, varies, fits, cross-validates and writes down.
 
-Conventions: the figures on a card come from `evaluation.cross_validate`, that is
+Conventions: the figures on a card come from `verdicts.cross_validate`, that is
 from clips of groups that the judging model never met, never from training clips.
 """
 
@@ -10,25 +10,24 @@ import hashlib
 import json
 import logging
 import os
-import platform
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
-import numpy as np
-import scipy
-import sklearn
-import soundfile
 
+from .acquaintance import hashes
+from .card import versions
 from .dataset import Companions, Example, read_companions, read_labels
-from .evaluation import N_FOLDS, cross_validate, figures, worst
+from .evaluation import Evaluation, Runs, evaluate_training
 from .features import schema
-from .fitting import fit, fold_of_groups, learnable
+from .figures import figures, worst
+from .fitting import fit, learnable
 from .model import Ear, Model
 from .prediction import default_model
 from .takes import Take, jobs
+from .verdicts import N_FOLDS, Plan, check_sources, cross_validate
 
 log = logging.getLogger("scoreorsong")
 
@@ -50,6 +49,8 @@ def train(
     jobs: int | None = None,
     random_state: int = 0,
     seeds: Sequence[int] = (0, 1),
+    folds: int = N_FOLDS,
+    leave_one_source_out: bool = False,
     progress: Progress | None = None,
 ) -> Model:
     """Train a model on labelled clips.
@@ -66,6 +67,8 @@ def train(
     jobs : worker processes for the features; by default one, -1 for all cores.
     random_state : of everything random; the same labels, audio, seed and versions give the same model.
     seeds : of the cross-validations whose figures the card carries.
+    folds : of every cross-validation, by group; fewer where a class has fewer groups.
+    leave_one_source_out : whether to test one source (column ``source``) at a time instead.
     progress : wraps an iterable of known length, e.g. to draw a bar.
 
     Raises
@@ -73,12 +76,67 @@ def train(
     LabelsError : with every finding about the labels, before any long work.
     AudioError : a clip cannot be read.
     """
+    plan = Plan(folds, by_source=leave_one_source_out)
+    return _lesson(labels, audio_root, jobs, random_state, seeds, plan, progress).model
+
+
+def train_and_evaluate(
+    labels: Any,
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+    jobs: int | None = None,
+    random_state: int = 0,
+    seeds: Sequence[int] = (0, 1),
+    folds: int = N_FOLDS,
+    leave_one_source_out: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Model, Evaluation]:
+    """What `train` gives, with the full evaluation of its cross-validations.
+
+    That takes about twice as long: for every family of inputs, the decision is fitted anew
+    without it in every fold of the first seed.
+    """
+    plan = Plan(folds, by_source=leave_one_source_out)
+    lesson = _lesson(labels, audio_root, jobs, random_state, seeds, plan, progress)
+    log.info("measuring what each family of inputs is worth")
+    evaluation = evaluate_training(
+        lesson.runs, lesson.takes, lesson.tags, labels=labels, ear=_ready_ear(lesson.tags), seeds=seeds,
+        plan=plan, n_jobs=jobs,
+    )  # fmt: skip
+    return lesson.model, evaluation
+
+
+class _Lesson(NamedTuple):
+    """A trained model, and what it was trained and judged by."""
+
+    model: Model
+    runs: Runs
+    takes: list[Take]
+    tags: Sequence[str]
+
+
+def _lesson(
+    labels: Any,
+    audio_root: str | os.PathLike[str] | None,
+    jobs: int | None,
+    random_state: int,
+    seeds: Sequence[int],
+    plan: Plan,
+    progress: Progress | None,
+) -> _Lesson:
     examples = read_labels(labels, audio_root=audio_root)
+    if plan.by_source:
+        check_sources(examples)
     companions = read_companions(labels)
+    tags = companions.tags if companions else ()
     takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
-    return train_on_takes(
-        takes, companions.tags if companions else (), random_state=random_state, seeds=seeds, jobs=jobs
-    )
+    model, runs = train_on_takes(takes, tags, random_state=random_state, seeds=seeds, plan=plan, jobs=jobs)
+    return _Lesson(replace(model, card={**model.card, **hashes(examples)}), runs, takes, tags)
+
+
+def _ready_ear(tags: Sequence[str]) -> Ear | None:
+    """The shipped ear, where there is no teacher to learn one from."""
+    return None if tags else default_model().ear
 
 
 def make_takes(
@@ -101,25 +159,27 @@ def train_on_takes(
     *,
     random_state: int = 0,
     seeds: Sequence[int] = (0, 1),
+    plan: Plan = Plan(),
     jobs: int | None = None,
-) -> Model:
-    """Fit on all takes but those for checking, and cross-validate for the card."""
-    ear: Ear | None = None if tags else default_model().ear
+) -> tuple[Model, Runs]:
+    """Fit on all takes but those for checking, and cross-validate for the card; the model and the runs."""
+    ear = _ready_ear(tags)
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
-    runs = cross_validate(takes, tags, ear=ear, seeds=seeds, n_jobs=jobs)
+    runs = cross_validate(takes, tags, ear=ear, seeds=seeds, plan=plan, n_jobs=jobs)
     log.info("fitting on all takes")
     model, _ = fit(takes, tags, ear=ear, random_state=random_state)
-    card = _card(learnable(takes), random_state, seeds) | {
+    card = _card(learnable(takes), random_state) | {
+        "cross_validation": f"{plan.told(takes)}, seeds {list(seeds)}, everything refitted in every fold",
         "ear": "learnt from these labels" if tags else f"of model {default_model().model_id}",
         "figures": [figure.to_dict() for figure in figures(runs)],
         "worst": [
             {"clip": name, "slice": part, "song_probability": round(p, 3)} for name, part, p in worst(runs)
         ],
     }
-    return replace(model, card=card)
+    return replace(model, card=card), runs
 
 
-def _card(takes: Sequence[Take], random_state: int, seeds: Sequence[int]) -> dict[str, Any]:
+def _card(takes: Sequence[Take], random_state: int) -> dict[str, Any]:
     """What the model was made from and with."""
     clips = [t.example for t in takes if isinstance(t.example, Example) and t.variant == "original"]
     return {
@@ -135,15 +195,10 @@ def _card(takes: Sequence[Take], random_state: int, seeds: Sequence[int]) -> dic
         },
         "training_table_sha256": _table_hash(takes),
         "random_state": random_state,
-        "cross_validation": f"grouped {_n_folds(takes)}-fold, seeds {list(seeds)}, everything refitted in every fold",
-        "versions": _versions(),
+        "versions": versions(),
         "licence": "MIT for the model file; the training clips keep their own licences",
         "limits": list(LIMITS),
     }
-
-
-def _n_folds(takes: Sequence[Take]) -> int:
-    return len(set(fold_of_groups(takes, N_FOLDS, 0).values()))
 
 
 def _table_hash(takes: Sequence[Take]) -> str:
@@ -153,14 +208,3 @@ def _table_hash(takes: Sequence[Take]) -> str:
         name = [take.features.source, take.variant, sorted(take.groups)]
         digest.update(json.dumps(name).encode() + take.features.clip.tobytes())
     return digest.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "scikit-learn": sklearn.__version__,
-        "soundfile": soundfile.__version__,
-        "libsndfile": soundfile.__libsndfile_version__,
-    }

@@ -12,11 +12,13 @@ from helpers import TAGS, bare_take, small_takes
 from scipy.special import expit
 from scipy.special import logit as logit_of
 
-from scoreorsong import evaluation
+from scoreorsong import figures as room
+from scoreorsong import metrics, verdicts
 from scoreorsong.augmentation import COPIES
-from scoreorsong.evaluation import Verdict, cross_validate, figures, worst
+from scoreorsong.figures import figures, worst
 from scoreorsong.fitting import fit, fold_of_groups
 from scoreorsong.model import MUSIC, VOICE, smoothed_voice
+from scoreorsong.verdicts import Verdict, cross_validate
 
 
 def verdict(
@@ -111,21 +113,19 @@ def test_the_baseline_is_measured_beside():
 def test_calibration_error_is_the_gap_of_probability_and_frequency(n_songs, error):
     """Ten clips of which the model says 0.8."""
     run = [verdict("song" if i < n_songs else "score", 0.8, f"g{i}") for i in range(10)]
-    table = evaluation._table(run)
-    got = evaluation._calibration_error(table, np.ones(10), "logit")
+    table = metrics.table_of(run)
+    got = metrics.calibration_error(table, np.ones(10))
     assert got == pytest.approx(error, abs=1e-9)
 
 
 def test_calibration_error_is_over_bins():
     """Gaps of either sign in different bins add up; within a bin they cancel."""
     run = [verdict("song", 0.15, "a"), verdict("score", 0.85, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.85)
+    assert metrics.calibration_error(metrics.table_of(run), np.ones(2)) == pytest.approx(0.85)
     run = [verdict("song", 0.55, "a"), verdict("score", 0.55, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.05)
+    assert metrics.calibration_error(metrics.table_of(run), np.ones(2)) == pytest.approx(0.05)
     run = [verdict("song", 1 - 1e-16, "a"), verdict("score", 1e-16, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(
-        0, abs=1e-9
-    )
+    assert metrics.calibration_error(metrics.table_of(run), np.ones(2)) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_value_is_the_mean_over_the_seeds():
@@ -421,10 +421,10 @@ def test_clips_of_a_group_do_not_make_the_interval_narrower():
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():
-    accuracy, covered = evaluation.Measure("accuracy", evaluation._rows(), evaluation._accuracy), 0
+    accuracy, covered = room.Measure("accuracy", metrics.rows(), metrics.accuracy), 0
     for seed in range(60):
-        table = evaluation._table(random_run(40, 2, seed))
-        figure = evaluation._figure(accuracy, [table], 100, 0)
+        table = metrics.table_of(random_run(40, 2, seed))
+        figure = room.figure_of(accuracy, [table], 100, 0)
         covered += figure.low <= 0.8 <= figure.high
     assert 50 <= covered < 60
 
@@ -523,7 +523,7 @@ def test_what_is_sung_is_what_the_fractions_count(runs):
 
 def test_a_verdict_is_the_models_judgement(takes_and_model):
     takes, model, baseline = takes_and_model
-    for verdict in evaluation.judge(model, takes, baseline):
+    for verdict in verdicts.judge(model, takes, baseline):
         features = verdict.take.features
         judgement, heard = model.judge(features), model.ear(features.segments)
         assert expit(verdict.logit) == pytest.approx(judgement.song_probability)
@@ -536,7 +536,7 @@ def test_a_verdict_is_the_models_judgement(takes_and_model):
 
 def test_no_model_judges_groups_that_it_met(monkeypatch):
     met, judged = [], []
-    fit, judge = evaluation.fit, evaluation.judge
+    fit, judge = verdicts.fit, verdicts.judge
 
     def noting(kept, *args, **options):
         met.append({group for t in kept for group in t.groups})
@@ -546,10 +546,10 @@ def test_no_model_judges_groups_that_it_met(monkeypatch):
         judged.append({group for t in takes for group in t.groups})
         return judge(model, takes, baseline)
 
-    monkeypatch.setattr(evaluation, "fit", noting)
-    monkeypatch.setattr(evaluation, "judge", watching)
+    monkeypatch.setattr(verdicts, "fit", noting)
+    monkeypatch.setattr(verdicts, "judge", watching)
     cross_validate(*small_takes(), seeds=(0, 1))
-    folds = [fold_of_groups(small_takes()[0], evaluation.N_FOLDS, seed) for seed in (0, 1)]
+    folds = [fold_of_groups(small_takes()[0], verdicts.N_FOLDS, seed) for seed in (0, 1)]
     assert len(met) == len(judged) == sum(len(set(fold_of.values())) for fold_of in folds)
     for trained, tested in zip(met, judged, strict=True):
         assert tested

@@ -1,0 +1,72 @@
+"""Examples and a model's card → which clips, and which of their groups, the model met in training.
+
+A model keeps hashes of the clips that it learnt from and of the names of their groups,
+not the names. A recording is known again under another name, with other tags or in another
+lossless format, but not after lossy coding. A group is known by its name alone, which two
+sets may share by chance. Of a model without such hashes nothing can be told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .audio import open_audio
+from .dataset import Example
+
+HASH_DIGITS: Final = 16
+
+
+@dataclass(frozen=True)
+class Acquaintance:
+    """How many of the clips a model met in training, and of how many it met the group.
+
+    `known` is False where the model's card does not say what it met; the counts then say nothing.
+    """
+
+    known: bool
+    clips: int = 0
+    groups: int = 0
+    clips_of_groups: int = 0
+
+
+def hashes(examples: Sequence[Example]) -> dict[str, list[str]]:
+    """What a card keeps, to be compared with later."""
+    return {
+        "clip_hashes": sorted({sound_hash(e) for e in examples}),
+        "group_hashes": sorted({_hash(e.group.encode()) for e in examples}),
+    }
+
+
+def acquaintance(card: Mapping[str, Any], examples: Iterable[Example]) -> Acquaintance:
+    """How many of the examples a model with this card met in training.
+
+    Raises
+    ------
+    AudioError : a clip cannot be read.
+    """
+    if not {"clip_hashes", "group_hashes"} <= set(card):
+        return Acquaintance(known=False)
+    clips, groups = set(card["clip_hashes"]), set(card["group_hashes"])
+    examples = list(examples)
+    of_groups = [e.group for e in examples if _hash(e.group.encode()) in groups]
+    return Acquaintance(
+        known=True,
+        clips=sum(sound_hash(e) in clips for e in examples),
+        groups=len(set(of_groups)),
+        clips_of_groups=len(of_groups),
+    )
+
+
+def sound_hash(example: Example) -> str:
+    """The beginning of the SHA-256 over the clip's decoded samples, mono at `audio.RATE_HZ`."""
+    digest = hashlib.sha256()
+    for block in open_audio(example.path, offset_s=example.start_s, max_s=example.duration_s):
+        digest.update(block.astype("<f4", copy=False).tobytes())
+    return digest.hexdigest()[:HASH_DIGITS]
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:HASH_DIGITS]
