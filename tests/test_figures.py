@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sklearn.metrics
 from helpers import TAGS, bare_take, small_takes
 from scipy.special import expit
 from scipy.special import logit as logit_of
@@ -15,7 +16,7 @@ from scipy.special import logit as logit_of
 from scoreorsong import figures as room
 from scoreorsong import metrics, verdicts
 from scoreorsong.augmentation import COPIES
-from scoreorsong.figures import figures, worst
+from scoreorsong.figures import absent, figures, worst
 from scoreorsong.fitting import fit, fold_of_groups
 from scoreorsong.model import MUSIC, VOICE, smoothed_voice
 from scoreorsong.verdicts import Verdict, cross_validate
@@ -167,6 +168,79 @@ def test_neither_songs_by_models_nor_variants_are_among_the_surest():
     run += run_of({"score": [0.99] * 5}, variant="varied 0")
     figure = named([run])["accuracy on the surest 80 %"]
     assert (figure.value, figure.clips) == (1.0, 8)
+
+
+def test_precision_and_f1_are_those_of_scikit_learn():
+    """Ties among them, and music that is called no_music, which is neither found nor a false alarm."""
+    random = np.random.default_rng(0)
+    truths, p = random.choice(["score", "song"], 60, p=[0.7, 0.3]), random.integers(1, 20, 60) / 20
+    run = [
+        verdict(t, q, f"g{i}", label="no_music" if i < 5 else None)
+        for i, (t, q) in enumerate(zip(truths, p, strict=True))
+    ]
+    got, said = named([run], resamples=5), np.where(p > 0.5, "song", "score")
+    said[:5] = "no_music"
+    assert got[f"{EVERYTHING}, ROC-AUC"].value == pytest.approx(
+        sklearn.metrics.roc_auc_score(truths == "song", p)
+    )
+    for label, sign in (("song", 1), ("score", -1)):
+        precision = sklearn.metrics.average_precision_score(truths == label, sign * p)
+        assert got[f"{label}s, average precision"].value == pytest.approx(precision)
+        f1 = sklearn.metrics.f1_score(truths == label, said == label)
+        assert got[f"{label}s, F1"].value == pytest.approx(f1)
+    assert got["mean F1 of songs and scores"].value == pytest.approx(
+        (got["songs, F1"].value + got["scores, F1"].value) / 2
+    )
+
+
+def test_weights_of_the_area_are_repeated_rows():
+    truth, logit = np.array(["song", "score", "song", "score"]), np.array([1.0, 0.5, 0.5, -1.0])
+    weights = np.array([1.0, 2.0, 3.0, 0.0])
+    repeated = np.repeat(np.arange(4), weights.astype(int))
+    one = metrics.auc({"truth": truth, "logit": logit}, weights)
+    other = metrics.auc({"truth": truth[repeated], "logit": logit[repeated]}, np.ones(6))
+    assert one == pytest.approx(other) == pytest.approx((2 + 3) / 8)
+
+
+def test_who_always_names_the_commoner_label_is_beside():
+    """Three of four clips are scores: its accuracy is their share, its precision the prior, its area one half."""
+    got = named([run_of({"score": [0.1] * 6, "song": [0.9] * 2})])
+    majority = {name: figure.majority for name, figure in got.items()}
+    assert majority["accuracy"] == 0.75
+    assert majority[f"{EVERYTHING}, ROC-AUC"] == majority[f"{EVERYTHING}, balanced accuracy"] == 0.5
+    assert (majority["scores, average precision"], majority["songs, average precision"]) == (0.75, 0.25)
+    assert (majority["score called right"], majority["song called right"]) == (1.0, 0.0)
+    assert majority["share of confident calls"] is None
+
+
+def test_the_shipped_model_is_beside_with_its_own_labels():
+    """It ranks all rightly, calls two of the eight no_music, and one wrong."""
+    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4})
+    said = run_of({"score": [0.1] * 4, "song": [0.6, 0.7, 0.8, 0.4]})
+    for i in (0, 4):
+        said[i] = replace(said[i], label="no_music")
+    got = named([[replace(one, shipped=other) for one, other in zip(run, said, strict=True)]])
+    assert got["accuracy"].value == 1.0
+    assert got["accuracy"].shipped == pytest.approx(5 / 8)
+    assert got[f"{EVERYTHING}, ROC-AUC"].shipped == 1.0
+    assert got["songs, F1"].shipped == pytest.approx(2 * 2 / (2 * 2 + 2))
+
+
+def test_who_was_not_asked_about_every_clip_has_no_figure():
+    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4})
+    figure = named([[replace(v, voice_only=None if i else 0.0) for i, v in enumerate(run)]])["accuracy"]
+    assert figure.baseline is figure.shipped is None
+    assert "vocals only" not in str(figure)
+
+
+def test_what_the_clips_cannot_answer_is_told():
+    runs = [run_of({"song": [0.9] * 4})]
+    got = figures(runs, resamples=20)
+    missing = absent(runs, got)
+    assert missing["everything people made, ROC-AUC"] == "the clips at hand lack a class for it"
+    assert missing["no_music recognised"] == "no such clips"
+    assert not set(missing) & {figure.name for figure in got}
+    assert "accuracy" in {figure.name for figure in got}
 
 
 # ---- labels that should stay
@@ -459,9 +533,12 @@ def test_a_seed_without_a_confident_call_does_no_harm():
 
 def test_a_figure_reads_well():
     figure = named([run_of({"score": [0.1] * 4, "song": [0.9] * 4})])["accuracy"]
-    assert str(figure) == "accuracy: 1.000 [1.000, 1.000], vocals only 0.500 (8 clips, 8 groups)"
+    assert str(figure) == (
+        "accuracy: 1.000 [1.000, 1.000], vocals only 0.500, majority 0.500 (8 clips, 8 groups)"
+    )
     assert figure.to_dict() == {
-        "name": "accuracy", "value": 1.0, "low": 1.0, "high": 1.0, "baseline": 0.5, "clips": 8, "groups": 8
+        "name": "accuracy", "value": 1.0, "low": 1.0, "high": 1.0, "baseline": 0.5, "clips": 8, "groups": 8,
+        "majority": 0.5, "shipped": None,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ sets may share by chance. Of a model without such hashes nothing can be told.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ HASH_DIGITS: Final = 16
 
 @dataclass(frozen=True)
 class Acquaintance:
-    """How many of the clips a model met in training, and of how many it met the group.
+    """How many clips and groups a model met in training, of those that it is asked about.
 
     `known` is False where the model's card does not say what it met; the counts then say nothing.
     """
@@ -29,35 +29,27 @@ class Acquaintance:
     known: bool
     clips: int = 0
     groups: int = 0
-    clips_of_groups: int = 0
 
 
 def hashes(examples: Sequence[Example]) -> dict[str, list[str]]:
-    """What a card keeps, to be compared with later."""
-    return {
-        "clip_hashes": sorted({sound_hash(e) for e in examples}),
-        "group_hashes": sorted({_hash(e.group.encode()) for e in examples}),
-    }
-
-
-def acquaintance(card: Mapping[str, Any], examples: Iterable[Example]) -> Acquaintance:
-    """How many of the examples a model with this card met in training.
+    """By what clips and groups are known again; a card keeps it.
 
     Raises
     ------
     AudioError : a clip cannot be read.
     """
-    if not {"clip_hashes", "group_hashes"} <= set(card):
+    return {
+        "clip_hashes": sorted({sound_hash(e) for e in examples}),
+        "group_hashes": sorted({_hash(e.group.encode("utf-8", "surrogateescape")) for e in examples}),
+    }
+
+
+def acquaintance(card: Mapping[str, Any], asked: Mapping[str, Sequence[str]]) -> Acquaintance:
+    """How many of the clips and groups with these `hashes` a model with this card met."""
+    if not set(asked) <= set(card):
         return Acquaintance(known=False)
-    clips, groups = set(card["clip_hashes"]), set(card["group_hashes"])
-    examples = list(examples)
-    of_groups = [e.group for e in examples if _hash(e.group.encode()) in groups]
-    return Acquaintance(
-        known=True,
-        clips=sum(sound_hash(e) in clips for e in examples),
-        groups=len(set(of_groups)),
-        clips_of_groups=len(of_groups),
-    )
+    clips, groups = (len(set(card[key]) & set(asked[key])) for key in ("clip_hashes", "group_hashes"))
+    return Acquaintance(known=True, clips=clips, groups=groups)
 
 
 def sound_hash(example: Example) -> str:

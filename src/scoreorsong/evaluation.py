@@ -19,7 +19,7 @@ import numpy as np
 
 from . import breakdown, publication, remarks
 from . import metrics as m
-from .acquaintance import acquaintance
+from .acquaintance import acquaintance, hashes
 from .baselines import beside_shipped, beside_voice_only
 from .card import versions
 from .dataset import Example, read_labels
@@ -130,19 +130,20 @@ def evaluate(
     model, shipped = model if isinstance(model, Model) else load_model(model), default_model()
     examples = read_labels(labels, audio_root=audio_root, fewest_groups=0)
     takes, failures = _originals(examples, jobs, progress)
-    clips = _clips(takes)
-    met = acquaintance(model.card, clips)
+    asked = hashes(_clips(takes))
+    met = acquaintance(model.card, asked)
     run = beside_voice_only(judge(model, takes), model.ear, random_state)
     run = study_ready(run, model, random_state)
-    notes = list(remarks.OF_A_MODEL)
+    warnings, notes = remarks.of_met(met, "the model"), list(remarks.OF_A_MODEL)
     if shipped.model_id != model.model_id:
         (run,) = beside_shipped([run], shipped)
-        notes.append(remarks.of_shipped(shipped.model_id, acquaintance(shipped.card, clips)))
+        warnings += remarks.of_met(acquaintance(shipped.card, asked), "the shipped model")
+        notes.append(remarks.of_shipped(shipped.model_id))
     return _evaluation(
         f"Model {model.model_id} on {_named(labels)}",
         [run],
         {"model_id": model.model_id, "met_in_training": asdict(met), "random_state": random_state},
-        [*remarks.of_failed(len(failures)), *remarks.of_met(met, "the model")],
+        [*remarks.of_failed(len(failures)), *warnings],
         notes,
         resamples=resamples,
         random_state=random_state,
@@ -156,6 +157,7 @@ def evaluate_training(
     tags: Sequence[str],
     *,
     labels: Any,
+    asked: Mapping[str, Sequence[str]],
     ear: Ear | None,
     seeds: Sequence[int],
     plan: Plan,
@@ -168,8 +170,9 @@ def evaluate_training(
     ----------
     runs : of `verdicts.cross_validate` with the same takes, tags, ear, seeds and plan.
     labels : what the takes were made from, to name it.
+    asked : the `acquaintance.hashes` of the clips.
     """
-    shipped, clips = default_model(), _clips(takes)
+    shipped = default_model()
     studied = study(runs[0], takes, tags, ear=ear, seed=seeds[0], plan=plan, n_jobs=n_jobs)
     runs = beside_shipped([studied, *runs[1:]], shipped)
     split = plan.told(takes)
@@ -180,10 +183,11 @@ def evaluate_training(
     }
     notes = [
         remarks.of_training(split, seeds),
-        remarks.of_balance(clips),
-        remarks.of_shipped(shipped.model_id, acquaintance(shipped.card, clips)),
+        remarks.of_balance(_clips(takes)),
+        remarks.of_shipped(shipped.model_id),
     ]
-    return _evaluation(f"Training on {_named(labels)}", runs, setting, [], notes, resamples=resamples)
+    warnings = remarks.of_met(acquaintance(shipped.card, asked), "the shipped model")
+    return _evaluation(f"Training on {_named(labels)}", runs, setting, warnings, notes, resamples=resamples)
 
 
 def _evaluation(

@@ -26,8 +26,7 @@ from .prediction import describe_input
 from .takes import Take
 from .verdicts import Fold, Plan, Verdict, in_folds, is_music
 
-REPEATS: Final = 5
-RESAMPLES: Final = 200  # at most: every one asks for an area for each repeat
+REPEATS: Final = 10
 
 Columns = Mapping[str, npt.NDArray[np.intp]]
 
@@ -151,7 +150,7 @@ def worth(run: Sequence[Verdict], resamples: int, random_state: int = 0) -> dict
         for family in sorted({family for by_family in told for family in by_family}):
             logits = _column([by_family.get(family) for by_family in told])
             measure = Measure(f"ROC-AUC lost, {family} {how}", m.rows(), _lost, False)
-            figure = figure_of(measure, [table | {"other": logits}], min(resamples, RESAMPLES), random_state)
+            figure = figure_of(measure, [table | {"other": logits}], resamples, random_state)
             if figure is not None:
                 found.setdefault(family, {})[how] = figure
     return found

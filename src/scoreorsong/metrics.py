@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score
 
 from .augmentation import FIRST, LAST
 from .dataset import MADE_BY_MODELS, Example, Voice
@@ -101,7 +101,7 @@ def _voice_counts(verdict: Verdict) -> list[int]:
     """Segments rightly and wrongly called sung, missed, and all that are asked about."""
     asked = asked_segments(verdict)
     true, said = verdict.take.known[VOICE][asked] == 1, verdict.sung[asked]
-    return [int(part.sum()) for part in (true & said, ~true & said, true & ~said)] + [len(true)]
+    return [int(part.sum()) for part in _outcomes(true, said)] + [len(true)]
 
 
 # ---- which rows
@@ -145,9 +145,18 @@ def auc(t: Table, weights: Matrix) -> float:
 
 
 def _weighted_auc(truth: Flags, values: Matrix, weights: Matrix) -> float:
-    kept = weights > 0
-    _need_both(truth[kept])
-    return float(roc_auc_score(truth[kept], values[kept], sample_weight=weights[kept]))
+    """The share of pairs in the right order, ties by half: what scikit-learn gives, which takes 40 times as long.
+
+    A bootstrap asks for thousands of these, and checking its input is what costs scikit-learn most.
+    """
+    _need_both(truth[weights > 0])
+    order = np.argsort(values, kind="stable")
+    truth, values, weights = truth[order], values[order], weights[order]
+    below = np.concatenate([[0.0], np.cumsum(np.where(truth, 0, weights))])
+    lower = (
+        below[np.searchsorted(values, values, "left")] + below[np.searchsorted(values, values, "right")]
+    ) / 2
+    return float(weights[truth] @ lower[truth] / (weights[truth].sum() * below[-1]))
 
 
 def _need_both(truth: Flags) -> None:
@@ -178,10 +187,20 @@ def f1(*labels: str) -> Metric:
 
     def metric(t: Table, weights: Matrix) -> float:
         _need_both((t["truth"] == "song")[weights > 0])
-        options = {"labels": list(labels), "average": "macro", "zero_division": 0.0}
-        return float(f1_score(t["truth"], called(t), sample_weight=weights, **options))
+        said = called(t)
+        found = [(t["truth"] == label, said == label) for label in labels]
+        return float(np.mean([_f1(*(float(weights @ p) for p in _outcomes(*pair))) for pair in found]))
 
     return metric
+
+
+def _outcomes(true: Flags, said: Flags) -> tuple[Flags, Flags, Flags]:
+    """What is rightly said, wrongly said, and missed."""
+    return true & said, ~true & said, true & ~said
+
+
+def _f1(hits: float, false_alarms: float, misses: float) -> float:
+    return 2 * hits / (2 * hits + false_alarms + misses)
 
 
 def accuracy(t: Table, weights: Matrix) -> float:
@@ -220,8 +239,7 @@ def probability_bins(probability: Matrix) -> npt.NDArray[np.intp]:
 
 
 def voice_f1(t: Table, weights: Matrix) -> float:
-    hits, false_alarms, misses = (float(weights @ t[name]) for name in ("hits", "false_alarms", "misses"))
-    return 2 * hits / (2 * hits + false_alarms + misses)
+    return _f1(*(float(weights @ t[name]) for name in ("hits", "false_alarms", "misses")))
 
 
 def voice_false_alarms(t: Table, weights: Matrix) -> float:

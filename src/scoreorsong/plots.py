@@ -59,10 +59,10 @@ def precision_recall(curves: Mapping[str, Any]) -> bytes:
         axes.set_title(f"{label}s found", fontsize=10)
         axes.axhline(found["prior"], label=f"prior {found['prior']:.2f}", **CHANCE)
         for who in _asked(found):
-            # Steps: between two calls, precision is that of the next.
+            curve = found[who]
             axes.plot(
-                found[who]["recall"], found[who]["precision"], drawstyle="steps-pre", label=NAMES[who], **STYLES[who]
-            )  # fmt: skip
+                curve["recall"], curve["precision"], drawstyle="steps-post", label=NAMES[who], **STYLES[who]
+            )
         axes.legend(loc="lower left", frameon=False)
     return _svg(figure)
 
@@ -91,7 +91,7 @@ def coverage(curves: Mapping[str, Any]) -> bytes:
     if band := found.get("outside the uncertain band"):
         axes.plot(band["coverage"], band["risk"], "o", color="#1b1e24", label="outside the uncertain band")
     axes.set_ylim(-0.02, max(0.5, *(risk for who in _asked(found) for risk in found[who]["risk"])) + 0.02)
-    axes.legend(loc="upper left", frameon=False)
+    axes.legend(loc="upper right", frameon=False)
     return _svg(figure)
 
 

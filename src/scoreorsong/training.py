@@ -11,7 +11,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from .fitting import fit, learnable
 from .model import Ear, Model
 from .prediction import default_model
 from .takes import Take, jobs
-from .verdicts import N_FOLDS, Plan, check_sources, cross_validate
+from .verdicts import BY_GROUP, N_FOLDS, Plan, check_sources, cross_validate
 
 log = logging.getLogger("scoreorsong")
 
@@ -100,9 +100,16 @@ def train_and_evaluate(
     lesson = _lesson(labels, audio_root, jobs, random_state, seeds, plan, progress)
     log.info("measuring what each family of inputs is worth")
     evaluation = evaluate_training(
-        lesson.runs, lesson.takes, lesson.tags, labels=labels, ear=_ready_ear(lesson.tags), seeds=seeds,
-        plan=plan, n_jobs=jobs,
-    )  # fmt: skip
+        lesson.runs,
+        lesson.takes,
+        lesson.tags,
+        labels=labels,
+        asked=lesson.hashes,
+        ear=_ready_ear(lesson.tags),
+        seeds=seeds,
+        plan=plan,
+        n_jobs=jobs,
+    )
     return lesson.model, evaluation
 
 
@@ -113,6 +120,7 @@ class _Lesson(NamedTuple):
     runs: Runs
     takes: list[Take]
     tags: Sequence[str]
+    hashes: Mapping[str, Sequence[str]]
 
 
 def _lesson(
@@ -131,7 +139,8 @@ def _lesson(
     tags = companions.tags if companions else ()
     takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
     model, runs = train_on_takes(takes, tags, random_state=random_state, seeds=seeds, plan=plan, jobs=jobs)
-    return _Lesson(replace(model, card={**model.card, **hashes(examples)}), runs, takes, tags)
+    met = hashes(examples)
+    return _Lesson(replace(model, card={**model.card, **met}), runs, takes, tags, met)
 
 
 def _ready_ear(tags: Sequence[str]) -> Ear | None:
@@ -159,7 +168,7 @@ def train_on_takes(
     *,
     random_state: int = 0,
     seeds: Sequence[int] = (0, 1),
-    plan: Plan = Plan(),
+    plan: Plan = BY_GROUP,
     jobs: int | None = None,
 ) -> tuple[Model, Runs]:
     """Fit on all takes but those for checking, and cross-validate for the card; the model and the runs."""

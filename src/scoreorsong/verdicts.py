@@ -94,6 +94,9 @@ class Plan:
         return f"grouped {len(self.folds(takes, 0))}-fold"
 
 
+BY_GROUP: Final = Plan()
+
+
 def sources(takes: Sequence[Take]) -> list[str]:
     """Where the clips come from, by the labels' column ``source``."""
     return sorted({t.example.source for t in takes if isinstance(t.example, Example)})
@@ -148,7 +151,7 @@ def cross_validate(
     *,
     ear: Ear | None = None,
     seeds: Sequence[int] = (0,),
-    plan: Plan = Plan(),
+    plan: Plan = BY_GROUP,
     n_jobs: int | None = None,
 ) -> list[list[Verdict]]:
     """By seed, verdicts on all takes by models that never met any of their groups."""
