@@ -20,7 +20,8 @@ def trained(tmp_path_factory):
     """A model trained on small class folders, and what training printed."""
     root = tmp_path_factory.mktemp("training")
     write_class_folders(root / "clips", groups=3, clips=2)
-    result = check(run("train", root / "clips", "-o", root / "my.model", "--seeds", 1))
+    report = ("--report", root / "report.json")
+    result = check(run("train", root / "clips", "-o", root / "my.model", "--seeds", 1, *report))
     return root / "my.model", result
 
 
@@ -32,6 +33,17 @@ def test_train_writes_a_model_and_prints_its_figures(trained):
     assert lines[1].startswith("| figure | value | 95 % interval | vocals only |")
     assert any(line.startswith("| accuracy |") for line in lines)
     assert "12/12" in result.stderr.splitlines()[-1]
+
+
+def test_train_writes_a_report_of_its_cross_validation(trained):
+    """With the figures of the card, and what needs more fits than the card."""
+    report = json.loads((trained[0].parent / "report.json").read_text(), parse_constant=pytest.fail)
+    model = load_model(trained[0])
+    assert report["subject"] == "Training on clips"
+    assert report["setting"]["split"] == "grouped 3-fold"
+    assert [figure["value"] for figure in report["figures"]] == [f["value"] for f in model.card["figures"]]
+    assert set(report["families"]["vocals"]) == {"without", "shuffled"}
+    assert len(model.card["clip_hashes"]) == 12
 
 
 def test_a_trained_model_keeps_the_shipped_ear_and_says_so(trained):
@@ -66,6 +78,7 @@ def test_training_again_gives_the_same_model(trained, tmp_path):
         (["labels.csv", "-o", "x.model"], "row 2: label 'pop'"),
         (["labels.csv", "-o", "none/x.model"], "no such folder"),
         (["labels.csv", "-o", "empty"], "empty: is a folder"),
+        (["labels.csv", "-o", "x.model", "--report", "x.pdf"], "x.pdf: ends in .pdf"),
     ],
 )
 def test_wrong_use_of_train_is_told_before_any_work(tmp_path, monkeypatch, capsys, arguments, message):
@@ -83,6 +96,41 @@ def test_a_clip_that_cannot_be_read_stops_training_by_name(tmp_path):
     result = check(run("train", root, "-o", tmp_path / "x.model"), 2)
     assert "song-2-0.wav: " in result.stderr
     assert not (tmp_path / "x.model").exists()
+
+
+def test_sources_are_asked_for_before_any_work(trained, tmp_path, capsys):
+    clips = str(trained[0].parent / "clips")
+    assert cli.main(["train", clips, "-o", str(tmp_path / "x.model"), "--leave-one-source-out"]) == 2
+    assert "12 clips have nothing in the column source" in capsys.readouterr().err
+
+
+# ---- evaluate
+
+
+def test_evaluate_tells_figures_and_writes_a_page(trained, tmp_path):
+    clips = trained[0].parent / "clips"
+    result = check(run("evaluate", clips, "--model", trained[0], "--report", tmp_path / "r.html"))
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"Model {load_model(trained[0]).model_id} on clips"
+    assert lines[1].startswith("WARNING: 12 of these clips are among those that the model was trained on")
+    assert any(line.startswith("everything people made, ROC-AUC: ") for line in lines)
+    assert "<h2>Curves</h2>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_evaluate_gives_all_as_json_and_fails_partly_over_a_clip(trained, tmp_path, capsys):
+    root = write_class_folders(tmp_path / "clips", groups=1, clips=1, seconds=3.0)
+    (root / "song" / "letter.wav").write_text("Dear reader")
+    assert cli.main(["evaluate", str(root), "--model", str(trained[0]), "--json"]) == 1
+    (found,) = json_lines(capsys.readouterr().out)
+    assert [failure["source"] for failure in found["failures"]] == ["song/letter.wav"]
+    assert found["setting"]["met_in_training"]["known"]
+
+
+def test_a_report_that_cannot_be_made_is_told_before_any_work(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("scoreorsong.evaluation.evaluate", pytest.fail)
+    arguments = ["evaluate", "none.csv", "--model", str(trained[0]), "--report", str(tmp_path / "r.doc")]
+    assert cli.main(arguments) == 2
+    assert "expected .html, .json, .md" in capsys.readouterr().err
 
 
 # ---- info

@@ -199,7 +199,7 @@ def markdown(evaluation: Plain) -> str:
     for table in tables(evaluation):
         lines += [f"## {table.heading}", ""] + ([table.about, ""] if table.about else [])
         lines += [*_markdown_rows(table), ""] if table.rows else []
-    lines += ["## How it was measured", "", *(f"- {line}" for line in _how(evaluation))]
+    lines += ["## How it was measured", "", *(f"- {cell(line)}" for line in _how(evaluation))]
     return "\n".join(lines) + "\n"
 
 
