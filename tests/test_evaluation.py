@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from helpers import score, song, write_class_folders, write_csv, write_wav
+from helpers import score, song, speech, write_class_folders, write_csv, write_wav
 from test_figures import random_run, run_of, verdict
 
 from scoreorsong import breakdown, evaluate, evaluation, families, metrics
@@ -110,6 +110,15 @@ def test_of_one_class_there_is_what_one_class_can_tell(model, tmp_path):
     assert not {"roc", "precision_recall_song"} & set(found.curves)
     assert found.families == {}
     assert all(figure.baseline is None for figure in found.figures)
+
+
+def test_of_clips_without_music_there_is_what_they_can_tell(model, tmp_path):
+    write_wav(tmp_path / "no_music" / "talk.wav", speech(0, 4.0))
+    found = evaluate(model, tmp_path, resamples=20)
+    assert [figure.name for figure in found.figures] == ["no_music recognised"]
+    assert found.curves == found.families == {}
+    assert sum(found.confusion["no_music"].values()) == 1
+    found.save(tmp_path / "report.html")
 
 
 def test_the_shipped_model_is_not_set_beside_itself(takes, folder):

@@ -181,12 +181,11 @@ def _count(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _setting_lines(evaluation: Plain) -> Iterator[str]:
+def _how(evaluation: Plain) -> list[str]:
     setting = evaluation["setting"]
     counts = [f"{n['clips']} {label} of {n['groups']} groups" for label, n in setting["labels"].items()]
-    yield f"Clips: {', '.join(counts)}."
-    yield from (f"{setting[key].capitalize()}." for key in ("split",) if key in setting)
-    yield "Versions: " + ", ".join(f"{name} {version}" for name, version in setting["versions"].items()) + "."
+    used = [f"{name} {version}" for name, version in setting["versions"].items()]
+    return [f"Clips: {', '.join(counts)}.", *evaluation["notes"], f"Versions: {', '.join(used)}."]
 
 
 # ---- Markdown and JSON
@@ -206,10 +205,6 @@ def markdown(evaluation: Plain) -> str:
 def _markdown_rows(table: Table) -> Iterator[str]:
     for row in (table.columns, ["---"] * len(table.columns), *table.rows):
         yield f"| {' | '.join(map(cell, row))} |"
-
-
-def _how(evaluation: Plain) -> list[str]:
-    return [*_setting_lines(evaluation), *evaluation["notes"]]
 
 
 def _json(evaluation: Plain) -> str:

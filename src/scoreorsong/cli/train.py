@@ -33,7 +33,8 @@ def add(commands: Any) -> None:
         choices=range(1, SENSIBLE_SEEDS + 1),
         help="cross-validations to run (default: 2)",
     )
-    parser.add_argument(
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument(
         "--folds",
         type=int,
         default=5,
@@ -41,7 +42,7 @@ def add(commands: Any) -> None:
         metavar="N",
         help=f"of every cross-validation, by group, 2 to {SENSIBLE_FOLDS} (default: 5)",
     )
-    parser.add_argument(
+    parts.add_argument(
         "--leave-one-source-out",
         action="store_true",
         help="cross-validate by the column source instead, one source at a time",
