@@ -91,7 +91,7 @@ def coverage(curves: Mapping[str, Any]) -> bytes:
     if band := found.get("outside the uncertain band"):
         axes.plot(band["coverage"], band["risk"], "o", color="#1b1e24", label="outside the uncertain band")
     axes.set_ylim(-0.02, max(0.5, *(risk for who in _asked(found) for risk in found[who]["risk"])) + 0.02)
-    axes.legend(loc="upper right", frameon=False)
+    axes.legend(loc="best", frameon=False)
     return _svg(figure)
 
 

@@ -12,7 +12,9 @@ from .verdicts import N_FOLDS
 FEW_GROUPS: Final = 20  # of either class, under which an interval is told to be rough
 
 OF_A_MODEL: Final = (
-    "The model is judged as it is; nothing in it was fitted to these clips.",
+    "The model is judged as it is; nothing in it was fitted to these clips. Class balance: its probabilities are "
+    "calibrated to the share of songs that it was trained with, which need not be theirs; ROC-AUC and balanced "
+    "accuracy do not depend on that share.",
     "Vocals only: a logistic regression on how often and how surely the model's ear hears someone sing, "
     f"fitted to these clips by up to {N_FOLDS} folds of groups: it knows this material, the model may not.",
 )
