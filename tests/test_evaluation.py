@@ -66,8 +66,9 @@ def test_a_model_that_met_none_is_not_suspected(model, tmp_path):
     assert not any("the model was trained on" in warning for warning in found.warnings)
 
 
-def test_of_a_model_without_hashes_nothing_is_known(model, folder):
-    found = evaluate(replace(model, card={}), folder, resamples=20)
+@pytest.mark.parametrize("card", [{}, {"clip_hashes": [], "group_hashes": 3}])
+def test_of_a_model_without_hashes_nothing_is_known(model, folder, card):
+    found = evaluate(replace(model, card=card), folder, resamples=20)
     assert found.warnings[0].startswith("Whether the model met these clips in training cannot be known")
 
 
@@ -148,7 +149,7 @@ def runs(takes, ear):
 
 def test_an_evaluation_of_training_tells_how_it_was_made(runs, takes, ear):
     found = evaluate_training(
-        runs, takes, (), labels="my/labels.csv", asked={"clip_hashes": []}, ear=ear, seeds=(0, 1), plan=BY_GROUP,
+        runs, takes, (), labels="my/labels.csv", asked=hashes([]), ear=ear, seeds=(0, 1), plan=BY_GROUP,
         resamples=20,
     )  # fmt: skip
     assert found.subject == "Training on labels.csv"

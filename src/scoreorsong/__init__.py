@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .features import Features
     from .model import Model, load_model
     from .prediction import Failure, Prediction, Reason, predict, predict_many
-    from .training import train
+    from .training import train, train_and_evaluate
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ _ROOMS = {
     "features": ("Features",),
     "model": ("Model", "load_model"),
     "prediction": ("Failure", "Prediction", "Reason", "predict", "predict_many"),
-    "training": ("train",),
+    "training": ("train", "train_and_evaluate"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -78,6 +78,7 @@ __all__ = [
     "predict_folder",
     "predict_many",
     "train",
+    "train_and_evaluate",
 ]
 
 

@@ -17,6 +17,7 @@ from .audio import open_audio
 from .dataset import Example
 
 HASH_DIGITS: Final = 16
+KEYS: Final = ("clip_hashes", "group_hashes")  # on a card
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,16 @@ def hashes(examples: Sequence[Example]) -> dict[str, list[str]]:
     ------
     AudioError : a clip cannot be read.
     """
-    return {
-        "clip_hashes": sorted({sound_hash(e) for e in examples}),
-        "group_hashes": sorted({_hash(e.group.encode("utf-8", "surrogateescape")) for e in examples}),
-    }
+    clips = {sound_hash(e) for e in examples}
+    groups = {_hash(e.group.encode("utf-8", "surrogateescape")) for e in examples}
+    return dict(zip(KEYS, (sorted(clips), sorted(groups)), strict=True))
 
 
 def acquaintance(card: Mapping[str, Any], asked: Mapping[str, Sequence[str]]) -> Acquaintance:
     """How many of the clips and groups with these `hashes` a model with this card met."""
-    if not set(asked) <= set(card):
+    if not all(isinstance(card.get(key), list) for key in KEYS):
         return Acquaintance(known=False)
-    clips, groups = (len(set(card[key]) & set(asked[key])) for key in ("clip_hashes", "group_hashes"))
+    clips, groups = (len(set(map(str, card[key])) & set(asked[key])) for key in KEYS)
     return Acquaintance(known=True, clips=clips, groups=groups)
 
 

@@ -91,9 +91,9 @@ def train_and_evaluate(
     leave_one_source_out: bool = False,
     progress: Progress | None = None,
 ) -> tuple[Model, Evaluation]:
-    """What `train` gives, with the full evaluation of its cross-validations.
+    """What `train` gives for the same arguments, with the full evaluation of its cross-validations.
 
-    That takes about twice as long: for every family of inputs, the decision is fitted anew
+    Fitting takes longer than there: for every family of inputs, the decision is fitted anew
     without it in every fold of the first seed.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
