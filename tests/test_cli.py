@@ -29,7 +29,7 @@ from scoreorsong.cli import common
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 
-COMMANDS = ("predict", "scan", "features", "train", "report", "info")
+COMMANDS = ("predict", "scan", "features", "train", "evaluate", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 
@@ -242,7 +242,8 @@ def test_help_and_version():
         [], ["sing"], ["predict"], ["predict", "a.wav", "--jobs", "0"], ["predict", "a.wav", "--jobs", "many"],
         ["predict", "a.wav", "--json", "--explain"], ["scan", "folder"],
         ["scan", "folder", "-o", "a.csv", "--timeout", "-1"], ["scan", "folder", "-o", "a.csv", "--timeout", "nan"], ["train", "labels.csv"], ["info", "a", "b"],
-        ["train", "a.csv", "-o", "m", "--seeds", "0"],
+        ["train", "a.csv", "-o", "m", "--seeds", "0"], ["train", "a.csv", "-o", "m", "--folds", "1"],
+        ["train", "a.csv", "-o", "m", "--folds", "3", "--leave-one-source-out"], ["evaluate", "--model", "m"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(arguments, capsys):

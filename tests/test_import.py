@@ -12,11 +12,22 @@ from helpers import EXAMPLES, environment
 
 import scoreorsong
 
-HEAVY = ("numpy", "scipy", "sklearn", "librosa", "numba", "soundfile", "soxr", "joblib", "pandas")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "sklearn",
+    "librosa",
+    "numba",
+    "soundfile",
+    "soxr",
+    "joblib",
+    "pandas",
+    "matplotlib",
+)
 NAMES = (
-    "AudioError", "BatchError", "ClipFeatures", "Failure", "Features", "LabelsError", "Model", "ModelError",
-    "Prediction", "Reason", "ResultsError", "ScoreOrSongError", "extract", "load_model", "predict",
-    "predict_folder", "predict_many", "train",
+    "AudioError", "BatchError", "ClipFeatures", "Evaluation", "Failure", "Features", "LabelsError", "Model",
+    "ModelError", "Prediction", "Reason", "ReportError", "ResultsError", "ScoreOrSongError", "evaluate", "extract",
+    "load_model", "predict", "predict_folder", "predict_many", "train", "train_and_evaluate",
 )  # fmt: skip
 
 
