@@ -16,9 +16,10 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained and builds on the
 # default model, so evaluation and prediction come before it.
 ORDER = (
-    "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "prediction", "training",
-    "folders", "workers", "results", "tables", "batch",
+    "errors", "files", "audio", "recordings", "spectra", "features", "extraction", "storage", "decision",
+    "estimators", "model", "card", "prediction", "feature_table", "label_rows", "dataset", "augmentation", "takes", "fitting",
+    "evaluation", "training",
+    "folders", "workers", "results", "rows", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8
