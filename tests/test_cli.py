@@ -24,7 +24,7 @@ from helpers import (
     write_wav,
 )
 
-from scoreorsong import __version__, cli, predict
+from scoreorsong import __version__, cli, extract, predict
 from scoreorsong.cli import common
 from scoreorsong.errors import ModelError
 from scoreorsong.feature_table import COLUMNS

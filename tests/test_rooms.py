@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 ORDER = (
     "errors", "files", "audio", "recordings", "spectra", "features", "extraction", "storage", "decision",
     "estimators", "model", "card", "prediction", "feature_table", "label_rows", "dataset", "augmentation", "takes", "fitting",
-    "evaluation", "training",
+    "heard_table", "copies", "added", "evaluation", "training",
     "folders", "workers", "results", "rows", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip

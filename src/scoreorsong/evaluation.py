@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from .augmentation import COPIES, FIRST, LAST
 from .dataset import MADE_BY_MODELS, Example, Voice
 from .decision import Matrix
-from .fitting import fit, fold_of_groups, without
+from .fitting import Heard, fit, fold_of_groups, without
 from .model import MUSIC, VOICE, VOICE_SUMMARY, Ear, Model, decision_row, smoothed_voice
 from .takes import Take
 
@@ -92,16 +92,20 @@ def cross_validate(
     tags: Sequence[str],
     *,
     ear: Ear | None = None,
+    added: Sequence[Heard] = (),
     seeds: Sequence[int] = (0,),
     n_jobs: int | None = None,
 ) -> list[list[Verdict]]:
-    """By seed, verdicts on all takes by models that never met any of their groups."""
+    """By seed, verdicts on all takes by models that never met any of their groups.
+
+    What is `added` shares no group with the takes; every model learns from it, none is asked about it.
+    """
 
     folds = {seed: fold_of_groups(takes, N_FOLDS, seed) for seed in seeds}
 
     def one(seed: int, fold: int) -> list[Verdict]:
         fold_of = folds[seed]
-        model, baseline = fit(without(takes, fold_of, fold), tags, ear=ear, random_state=seed)
+        model, baseline = fit(without(takes, fold_of, fold), tags, ear=ear, added=added, random_state=seed)
         return judge(model, [t for t in takes if all(fold_of[g] == fold for g in t.groups)], baseline)
 
     work = [(seed, fold) for seed in seeds for fold in sorted(set(folds[seed].values()))]

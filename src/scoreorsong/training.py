@@ -22,6 +22,8 @@ import scipy
 import sklearn
 import soundfile
 
+from .added import NOTHING, Added, added_to, check_name
+from .copies import with_copies_together
 from .dataset import Companions, Example, read_companions, read_labels
 from .evaluation import N_FOLDS, cross_validate, figures, worst
 from .features import schema
@@ -47,6 +49,8 @@ def train(
     labels: Any,
     *,
     audio_root: str | os.PathLike[str] | None = None,
+    features: Any = None,
+    add_to: str | None = None,
     jobs: int | None = None,
     random_state: int = 0,
     seeds: Sequence[int] = (0, 1),
@@ -56,13 +60,19 @@ def train(
 
     Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice, music,
     tags) is learnt anew; otherwise the shipped model's ear is kept
-    and the decision, its calibration and its uncertain band are learnt.
+    and the decision, its calibration and its uncertain band are learnt. Both classes
+    weigh the same, however many clips they have, and a group as the root of its size. Clips that are copies of
+    one recording are put into one group.
 
     Parameters
     ----------
     labels : CSV path, folder with ``score/`` and ``song/``, or DataFrame; see
         `scoreorsong.dataset.read_labels`.
     audio_root : folder that paths are relative to.
+    features : a feature table, as ``score-or-song features FOLDER -o table.parquet`` writes
+        it, in place of the audio; nothing is varied then, as there is no sound to vary.
+    add_to : "default" to learn from the clips of the shipped model as well. Figures are still of one's
+        own clips alone, and the ear stays the shipped one.
     jobs : worker processes for the features; by default one, -1 for all cores.
     random_state : of everything random; the same labels, audio, seed and versions give the same model.
     seeds : of the cross-validations whose figures the card carries.
@@ -71,14 +81,18 @@ def train(
     Raises
     ------
     LabelsError : with every finding about the labels, before any long work.
-    AudioError : a clip cannot be read.
+    AudioError : a voice beside the labels cannot be read.
+    ModelError : the shipped table to add to is missing or not of the shipped model.
     """
-    examples = read_labels(labels, audio_root=audio_root)
-    companions = read_companions(labels)
-    takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
-    return train_on_takes(
-        takes, companions.tags if companions else (), random_state=random_state, seeds=seeds, jobs=jobs
+    check_name(add_to)
+    examples = read_labels(
+        labels, audio_root=audio_root, features=features, by_sound=True, n_jobs=jobs, progress=progress
     )
+    companions = None if add_to else read_companions(labels)
+    examples, added = added_to(examples) if add_to else (examples, NOTHING)
+    takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
+    tags = companions.tags if companions else ()
+    return train_on_takes(takes, tags, added=added, random_state=random_state, seeds=seeds, jobs=jobs)
 
 
 def make_takes(
@@ -99,17 +113,21 @@ def train_on_takes(
     takes: Sequence[Take],
     tags: Sequence[str],
     *,
+    added: Added = NOTHING,
     random_state: int = 0,
     seeds: Sequence[int] = (0, 1),
     jobs: int | None = None,
 ) -> Model:
     """Fit on all takes but those for checking, and cross-validate for the card."""
     ear: Ear | None = None if tags else default_model().ear
+    takes, together = with_copies_together(takes)
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
-    runs = cross_validate(takes, tags, ear=ear, seeds=seeds, n_jobs=jobs)
+    runs = cross_validate(takes, tags, ear=ear, added=added.heard, seeds=seeds, n_jobs=jobs)
     log.info("fitting on all takes")
-    model, _ = fit(takes, tags, ear=ear, random_state=random_state)
+    model, _ = fit(takes, tags, ear=ear, added=added.heard, random_state=random_state)
     card = _card(learnable(takes), random_state, seeds) | {
+        "added_to": added.note,
+        "copies_put_together": [list(pair) for pair in together],
         "ear": "learnt from these labels" if tags else f"of model {default_model().model_id}",
         "figures": [figure.to_dict() for figure in figures(runs)],
         "worst": [
@@ -127,13 +145,17 @@ def _card(takes: Sequence[Take], random_state: int, seeds: Sequence[int]) -> dic
         "groups": len({e.group for e in clips}),
         "takes": len(takes),
         "voices": len({t.group for t in takes if not isinstance(t.example, Example)}),
+        "clips_by_label": dict(sorted(Counter(e.label for e in clips).items())),
+        "balance": "both classes weigh the same; a group of n takes weighs as the root of n",
+        "grouped_by": dict(sorted(Counter(e.grouped_by for e in clips).items())),
+        "clips_from_a_feature_table": sum(e.measured is not None for e in clips),
         "clips_by_slice": dict(sorted(Counter(e.slice for e in clips).items())),
         "clips_by_licence": dict(sorted(Counter(e.licence for e in clips).items())),
         "features": {
             family: sum(f.family == family for f in schema.FEATURES)
             for family in ("spectral", "vocals", "structure")
         },
-        "training_table_sha256": _table_hash(takes),
+        "training_table_sha256": table_hash(takes),
         "random_state": random_state,
         "cross_validation": f"grouped {_n_folds(takes)}-fold, seeds {list(seeds)}, everything refitted in every fold",
         "versions": _versions(),
@@ -146,7 +168,7 @@ def _n_folds(takes: Sequence[Take]) -> int:
     return len(set(fold_of_groups(takes, N_FOLDS, 0).values()))
 
 
-def _table_hash(takes: Sequence[Take]) -> str:
+def table_hash(takes: Sequence[Take]) -> str:
     """SHA-256 over the names, labels and feature values that the model learnt from."""
     digest = hashlib.sha256()
     for take in takes:

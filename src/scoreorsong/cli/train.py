@@ -23,6 +23,16 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--audio-root", metavar="FOLDER", help="what paths are relative to (default: the CSV's folder)"
     )
+    parser.add_argument(
+        "--features",
+        metavar="TABLE",
+        help="learn from this .parquet of score-or-song features in place of the audio, without variants of it",
+    )
+    parser.add_argument(
+        "--add-to",
+        choices=["default"],
+        help="learn from the clips of the shipped model as well, so that fifty of one's own help already",
+    )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
     parser.add_argument(
@@ -45,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     model = train(
         options.labels,
         audio_root=options.audio_root,
+        features=options.features,
+        add_to=options.add_to,
         jobs=options.jobs,
         random_state=options.seed,
         seeds=range(options.cv_seeds),
