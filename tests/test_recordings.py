@@ -91,7 +91,9 @@ def test_tags_of_media_that_libsndfile_does_not_know(tmp_path):
     with av.open(str(path), "w") as media:
         media.metadata["artist"] = "Jo March"
         stream = media.add_stream("aac", rate=RATE_HZ)
-        frame = av.AudioFrame.from_ndarray(SAMPLES[None].astype(np.float32) / 32768, format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            SAMPLES[None].astype(np.float32) / 32768, format="fltp", layout="mono"
+        )
         frame.sample_rate = RATE_HZ
         media.mux([*stream.encode(frame), *stream.encode(None)])
     assert whose(path) == ("artist", "Jo March")

@@ -108,10 +108,10 @@ def decision_of(estimator: Any, n_inputs: int) -> Decision:
         check_is_fitted(estimator)
     except (NotFittedError, TypeError) as error:
         raise ModelError(f"{type(estimator).__name__} is no fitted estimator; fit it first") from error
-    if list(getattr(estimator, "classes_", [])) not in CLASSES:
+    classes = np.asarray(getattr(estimator, "classes_", [])).tolist()
+    if classes not in CLASSES:
         raise ModelError(
-            f"the estimator has the classes {list(getattr(estimator, 'classes_', []))}; expected 'score' and 'song', "
-            "or 0 and 1 with 1 for song"
+            f"the estimator has the classes {classes}; expected 'score' and 'song', or 0 and 1 with 1 for song"
         )
     parts = _taken_apart(estimator)
     _check(parts)
@@ -147,7 +147,7 @@ def _check(parts: _Parts) -> None:
     machine = isinstance(parts.classifier, SVC)
     if machine and parts.classifier.kernel not in ("linear", "rbf"):
         raise ModelError(f"cannot store {kind} with the kernel {parts.classifier.kernel!r}; {HELD}")
-    if not machine and getattr(parts.classifier, "coef_", np.zeros(0)).shape != (1, len(schema.NAMES)):
+    if not machine and np.size(getattr(parts.classifier, "coef_", ())) != len(schema.NAMES):
         raise ModelError(
             f"cannot store {kind}, or it was not fitted on the {len(schema.NAMES)} clip features; {HELD}"
         )
@@ -163,9 +163,8 @@ def _decision(parts: _Parts, n_inputs: int) -> Decision:
     n = len(schema.NAMES)
     mean, factor = np.zeros(n), np.ones(n)
     for scaler in parts.scalers:
-        shift = np.zeros(n) if scaler.mean_ is None else scaler.mean_
-        mean = mean + shift / factor
-        factor = factor / (np.ones(n) if scaler.scale_ is None else scaler.scale_)
+        mean = mean + (scaler.mean_ if scaler.with_mean else 0.0) / factor
+        factor = factor / (scaler.scale_ if scaler.with_std else 1.0)
     slope, offset = 1.0, 0.0
     if parts.calibrator is not None:
         slope, offset = -float(parts.calibrator.a_), -float(parts.calibrator.b_)
@@ -182,7 +181,9 @@ def _expert(classifier: Any, n_inputs: int) -> Expert:
         return Expert(
             nothing, 0.0, Kernel(landmarks, weights, classifier.intercept_, float(classifier._gamma))
         )
-    return Expert(_padded(classifier.coef_[0], n_inputs), float(np.ravel(classifier.intercept_)[0]), none)
+    return Expert(
+        _padded(np.ravel(classifier.coef_), n_inputs), float(np.ravel(classifier.intercept_)[0]), none
+    )
 
 
 def _padded(rows: Matrix, n_inputs: int) -> Matrix:

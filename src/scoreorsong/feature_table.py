@@ -33,12 +33,12 @@ FEATURES_ID: Final = hashlib.sha256(
     json.dumps({**settings(), "segment_numbers": SEGMENT_NUMBERS}, sort_keys=True).encode()
 ).hexdigest()[:12]
 ABOUT: Final = (
-    "path", "status", "error", "warnings", "features", "sound_sha256", "size_bytes", "changed_ns", "duration_s",
+    "path", "status", "error", "warnings", "features", "sound_sha256", "size_bytes", "changed_ns", "length_s",
 )  # fmt: skip
 BULKY: Final = ("segments", "silent")
 COLUMNS: Final = (*ABOUT, *schema.NAMES, *BULKY)
 KINDS: Final[Mapping[str, str]] = {
-    "size_bytes": "int64", "changed_ns": "int64", "duration_s": "float64",
+    "size_bytes": "int64", "changed_ns": "int64", "length_s": "float64",
     **dict.fromkeys(schema.NAMES, "float32"), "segments": "float32", "silent": "bool",
 }  # fmt: skip
 
@@ -88,7 +88,7 @@ def row_of(result: Measured | Failure) -> dict[str, Any]:
             "sound_sha256": result.sound,
             "size_bytes": result.size_bytes,
             "changed_ns": result.changed_ns,
-            "duration_s": features.duration_s,
+            "length_s": features.duration_s,
             **{name: float(str(value)) for name, value in zip(schema.NAMES, features.clip, strict=True)},
             "segments": base64.b64encode(features.segments.astype("<f4").tobytes()).decode(),
             "silent": base64.b64encode(features.silent.astype("?").tobytes()).decode(),
@@ -231,9 +231,9 @@ def _measured(row: Mapping[str, Any]) -> Measured:
         raise ValueError(f"{len(segments)} half seconds and {len(silent)} flags")
     if not (np.isfinite(clip).all() and np.isfinite(segments).all()):
         raise ValueError("NaN or infinity")
-    warnings = tuple(filter(None, str(row["warnings"] or "").split("; ")))
+    warnings = (str(row["warnings"]),) if row["warnings"] else ()
     source, no_windows = str(row["path"]), np.zeros((0, len(clip)), np.float32)
-    features = Features(source, float(row["duration_s"]), clip, no_windows, segments, silent, warnings)
+    features = Features(source, float(row["length_s"]), clip, no_windows, segments, silent, warnings)
     return Measured(
         source, features, str(row["sound_sha256"]), int(row["size_bytes"]), int(row["changed_ns"])
     )
