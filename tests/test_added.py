@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from helpers import small_takes
 
-from scoreorsong import LabelsError, ModelError, added, default_model, storage
+from scoreorsong import LabelsError, ModelError, added, storage
 from scoreorsong.dataset import Example, Voice
 from scoreorsong.evaluation import cross_validate
 from scoreorsong.fitting import INNER_FOLDS, fit, fold_of_groups, inner_hearing, learnable
 from scoreorsong.heard_table import KIND, load_heard, save_heard
+from scoreorsong.prediction import default_model
 
 
 @cache

@@ -36,6 +36,7 @@ from scoreorsong import (
     predict,
 )
 from scoreorsong.features import schema
+from scoreorsong.prediction import default_model
 
 
 @pytest.fixture(scope="module")

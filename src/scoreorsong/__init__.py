@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .extraction import extract
     from .features import Features
     from .model import Model, load_model
-    from .prediction import Failure, Prediction, Reason, default_model, predict, predict_many
+    from .prediction import Failure, Prediction, Reason, predict, predict_many
     from .training import train
 
 __version__ = "0.1.0"
@@ -33,7 +33,7 @@ _ROOMS = {
     "extraction": ("extract",),
     "features": ("Features",),
     "model": ("Model", "load_model"),
-    "prediction": ("Failure", "Prediction", "Reason", "default_model", "predict", "predict_many"),
+    "prediction": ("Failure", "Prediction", "Reason", "predict", "predict_many"),
     "training": ("train",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -51,7 +51,6 @@ __all__ = [
     "Reason",
     "ResultsError",
     "ScoreOrSongError",
-    "default_model",
     "extract",
     "load_model",
     "predict",

@@ -261,7 +261,9 @@ def _findings_by_sound(
     work = joblib.Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")(
         joblib.delayed(_sound)(e) for e in examples
     )
-    sounds = list(progress(work, len(examples)) if progress else work)
+    if progress and any(e.measured is None for e in examples):
+        work = progress(work, len(examples))
+    sounds = list(work)
     broken = [f"row {e.row}: {s}" for e, s in zip(examples, sounds, strict=True) if isinstance(s, AudioError)]
     repeated = [
         _repeated([examples[place] for place in places])

@@ -163,7 +163,7 @@ class Model:
         estimator : fitted on the matrix of `ClipFeatures`; see `estimators.decision_of`.
         band : probabilities between these two are called uncertain; choose it from
             predictions on groups that the estimator never met.
-        ear_of : a model whose ear and thresholds are kept.
+        ear_of : a model whose ear and thresholds are kept, such as `prediction.default_model`'s.
         card : what to write on the card, as plain values.
 
         Raises
