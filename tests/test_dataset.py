@@ -352,6 +352,28 @@ def test_a_file_that_is_listed_twice_is_told_with_its_rows(root):
         read(root, with_changes({"path": "score 1.wav"}))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("Group", "group"), ("groups", "group"), ("license", "licence"), ("start", "start_s")],
+)
+def test_a_column_whose_name_is_nearly_right_is_not_passed_over(root, wrong, right):
+    with pytest.raises(
+        LabelsError, match=rf"column '{wrong}': is not used; call it '{right}', or something else"
+    ):
+        read(
+            root, with_changes({wrong: "1"}) if right != "group" else [{**r, wrong: "1"} for r in ungrouped()]
+        )
+
+
+def ungrouped():
+    return [{"path": row["path"], "label": row["label"]} for row in ROWS]
+
+
+def test_other_columns_are_ones_own(root):
+    more = dict.fromkeys(("artist", "source", "licence_evidence", "sha256", "title", "key"), "x")
+    assert len(read(root, [{**row, **more} for row in ROWS])) == len(ROWS)
+
+
 def test_blank_lines_do_not_move_the_rows(root):
     lines = write_csv(root / "labels.csv", with_changes({}, {}, {"label": "pop"})).read_text().splitlines()
     (root / "labels.csv").write_text("\n".join([lines[0], "", "", *lines[1:]]))

@@ -30,7 +30,6 @@ from scoreorsong import (
     ClipFeatures,
     Model,
     ModelError,
-    default_model,
     extract,
     load_model,
     predict,

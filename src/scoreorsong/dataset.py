@@ -13,6 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -27,6 +28,10 @@ from .recordings import alike, merged, sound_of, whose
 
 KINDS: Final = ("speech", "singing", "noise")
 MADE_BY_MODELS: Final = "song-vocal-ai"  # the slice of the songs that no person made
+USED_COLUMNS: Final = (
+    "path", "label", "group", "slice", "vocals", "licence", "weight", "start_s", "duration_s", "source_path",
+)  # fmt: skip
+NEARLY: Final = 0.8  # likeness of two names, as difflib sees it
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
 
@@ -122,7 +127,7 @@ def read_labels(
 
     Raises
     ------
-    LabelsError : with every finding: missing columns and files, unknown labels,
+    LabelsError : with every finding: missing and misspelt columns, missing files, unknown labels,
         the same file twice, fewer than `FEWEST_GROUPS` groups of either class; what a feature
         table lacks, or what has changed since; by sound, the same recording twice.
     """
@@ -134,7 +139,7 @@ def read_labels(
     else:
         rows, root, name = csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
     table = None if features is None else read_table(features)
-    findings: list[str] = []
+    findings = _misspelt(rows[0][1]) if rows else []
     examples = [e for number, row in rows if (e := _example(row, root, number, table, findings))]
     examples = _with_groups(examples)
     findings += _findings(examples)
@@ -142,6 +147,20 @@ def read_labels(
         findings += _findings_by_sound(examples, n_jobs, progress)
     _refuse_for(findings, name)
     return examples
+
+
+def _misspelt(columns: Iterable[object]) -> list[str]:
+    """A finding for every column whose name is nearly one that is used, and would be passed over."""
+    names = list(map(str, columns))
+    missing = [column for column in USED_COLUMNS if column not in names]
+    near = {
+        n: get_close_matches(n.strip().lower(), missing, 1, NEARLY) for n in names if n not in USED_COLUMNS
+    }
+    return [
+        f"column {n!r}: is not used; call it {found[0]!r}, or something else"
+        for n, found in near.items()
+        if found
+    ]
 
 
 def _refuse_for(findings: list[str], name: str) -> None:

@@ -32,7 +32,9 @@ def add(commands: Any) -> None:
         metavar="TABLE",
         help="write one row per file: .parquet to train from, .csv for the clip's numbers alone",
     )
-    parser.add_argument("--windows", action="store_true", help="with -o CSV: one row per window of 10 s")
+    parser.add_argument(
+        "--windows", action="store_true", help="with -o CSV: one row per window of 10 s, all in one go"
+    )
     parser.add_argument(
         "--jobs", type=jobs, metavar="N", help="with -o: worker processes (default: 1; -1: all cores)"
     )
