@@ -16,7 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from .dataset import Example
+from .dataset import FEWEST_GROUPS, Example
+from .errors import LabelsError
 from .features import SEGMENT_S
 from .recordings import merged
 from .spectra import Array
@@ -32,15 +33,39 @@ ROWS_AT_ONCE: Final = 1000
 
 
 def with_copies_together(takes: Sequence[Take]) -> tuple[list[Take], list[tuple[str, str]]]:
-    """The takes, copies of one recording in one group, and the names of the pairs that had two."""
+    """The takes, copies of one recording in one group, and the names of the pairs that had two.
+
+    Raises
+    ------
+    LabelsError : fewer than `FEWEST_GROUPS` groups of a class are left.
+    """
     clips = [t for t in takes if isinstance(t.example, Example) and t.variant == "original"]
     groups, names = [t.group for t in clips], [t.features.source for t in clips]
     pairs = copies([t.features.segments for t in clips])
     new = dict(zip(groups, merged(groups, pairs), strict=True))
+    for a, b in pairs:
+        if clips[a].label != clips[b].label:
+            log.warning(
+                "%s and %s are copies of one recording: called %s and %s, one of them wrongly",
+                names[a], names[b], clips[a].label, clips[b].label,
+            )  # fmt: skip
     found = [(names[a], names[b]) for a, b in pairs if groups[a] != groups[b]]
     for pair in found:
         log.warning("%s and %s are copies of one recording and were put into one group", *pair)
-    return [_regrouped(take, new) for take in takes] if found else list(takes), found
+    if not found:
+        return list(takes), []
+    together = [_regrouped(take, new) for take in takes]
+    _refuse_few_groups(together)
+    return together, found
+
+
+def _refuse_few_groups(takes: Sequence[Take]) -> None:
+    for label in ("score", "song"):
+        groups = {t.group for t in takes if t.label == label}
+        if len(groups) < FEWEST_GROUPS:
+            raise LabelsError(
+                f"{label}: {len(groups)} groups, copies of one recording in one; expected at least {FEWEST_GROUPS}"
+            )
 
 
 def copies(segments: Sequence[Array]) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, ScoreOrSongError
-from .common import command, exit_code, jobs, progress_shown, seconds
+from .common import add_table_options, command, exit_code, progress_shown
 
 if TYPE_CHECKING:
     from ..features import Features
@@ -35,22 +35,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--windows", action="store_true", help="with -o CSV: one row per window of 10 s, all in one go"
     )
-    parser.add_argument(
-        "--jobs", type=jobs, metavar="N", help="with -o: worker processes (default: 1; -1: all cores)"
-    )
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=600.0,
-        metavar="S",
-        help="with -o: give up a file after so many seconds (default: 600; 0: never)",
-    )
-    parser.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="with -o: go on with a table that is there (the default), or begin it anew",
-    )
+    add_table_options(parser.add_argument_group("with -o, but without --windows"))
 
 
 def run(options: argparse.Namespace) -> int:
