@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import check, json_lines, run, score, song, write_class_folders, write_csv, write_wav
 
-from scoreorsong import cli, load_model
+from scoreorsong import added, cli, load_model, predict
+from scoreorsong.batch import measure_files
+from scoreorsong.card import card_text
+from scoreorsong.dataset import read_labels
+from scoreorsong.heard_table import load_heard, save_heard
 from scoreorsong.prediction import default_model
 
 # ---- train
@@ -131,6 +136,83 @@ def test_a_report_that_cannot_be_made_is_told_before_any_work(trained, tmp_path,
     arguments = ["evaluate", "none.csv", "--model", str(trained[0]), "--report", str(tmp_path / "r.doc")]
     assert cli.main(arguments) == 2
     assert "expected .html, .json, .md" in capsys.readouterr().err
+
+
+# ---- from features, and beside the shipped clips
+
+
+@pytest.fixture(scope="module")
+def measured(trained):
+    """Labels of the clips that were trained on, and a feature table of them, in a folder without audio."""
+    root = trained[0].parent
+    measure_files([root / "clips"], root / "table.parquet")
+    rows = [{"path": e.name, "label": e.label, "group": e.group} for e in read_labels(root / "clips")]
+    return write_csv(root / "apart" / "labels.csv", rows), root / "table.parquet"
+
+
+def trained_in_process(*arguments):
+    """The model that a training wrote to x.model in the working directory, and its bytes."""
+    assert cli.main(["train", *map(str, arguments), "-o", "x.model", "--seeds", "1"]) == 0
+    with open("x.model", "rb") as file:
+        return load_model("x.model"), file.read()
+
+
+def test_a_table_of_features_stands_for_the_audio(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels, table = measured
+    model, data = trained_in_process(labels, "--features", table)
+    assert (model.card["clips"], model.card["clips_from_a_feature_table"], model.card["takes"]) == (
+        12,
+        12,
+        12,
+    )
+    assert "The features of 12 clips came from a feature table" in card_text(model)
+    paths = [write_wav(tmp_path / f"{make.__name__}.wav", make(50)) for make in (score, song)]
+    assert [predict(path, model=model).label for path in paths] == ["score", "song"]
+    assert trained_in_process(labels, "--features", table)[1] == data
+
+
+def test_evaluate_takes_features_for_audio(trained, measured, capsys):
+    """Of the same clips the same figures, and the clips are known again by the sound in the table."""
+    labels, table = measured
+    arguments = [str(labels), "--features", str(table), "--model", str(trained[0]), "--json"]
+    assert cli.main(["evaluate", *arguments]) == 0
+    (found,) = json_lines(capsys.readouterr().out)
+    assert found["setting"]["met_in_training"]["clips"] == 12
+    assert found["setting"]["labels"]["song"]["clips"] == 6
+
+
+def test_clips_are_added_to_the_shipped_ones(measured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    heard = load_heard(added.default_table_path(), default_model())
+    few = [h for h in heard if h.take.variant == "original"][::8]
+    save_heard("few.table", few, default_model())
+    monkeypatch.setattr(added, "default_table_path", lambda: tmp_path / "few.table")
+    labels, table = measured
+    model, data = trained_in_process(labels, "--features", table, "--add-to", "default")
+    note = model.card["added_to"]
+    assert note["clips"] == sum(h.row is not None for h in few)
+    assert (note["takes"], note["own_weight"]) == (len(few), added.OWN_WEIGHT)
+    assert model.card["clips"] == 12
+    assert {f["clips"] for f in model.card["figures"] if f["name"] == "accuracy"} == {12}
+    assert f"Added to {note['clips']} clips of the shipped model" in card_text(model)
+    assert trained_in_process(labels, "--features", table, "--add-to", "default")[1] == data
+
+
+def test_the_card_tells_groups_and_classes(trained):
+    card = load_model(trained[0]).card
+    assert card["grouped_by"] == {"folder": 12}
+    assert card["clips_by_label"] == {"score": 6, "song": 6}
+    assert (card["copies_put_together"], card["added_to"], card["clips_from_a_feature_table"]) == ([], {}, 0)
+    assert "Groups: 12 clips by folder." in card_text(load_model(trained[0]))
+
+
+def test_a_recording_that_is_there_twice_stops_training(trained, tmp_path):
+    root = shutil.copytree(trained[0].parent / "clips", tmp_path / "clips")
+    shutil.copy(root / "score" / "g0" / "score-0-0.wav", root / "song" / "g1" / "x.wav")
+    result = check(run("train", root, "-o", tmp_path / "x.model"), 2)
+    assert "rows 1, 11: score/g0/score-0-0.wav, song/g1/x.wav: the same recording" in result.stderr
+    assert not (tmp_path / "x.model").exists()
 
 
 # ---- info

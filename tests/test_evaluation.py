@@ -202,7 +202,7 @@ def test_every_input_is_of_one_family(ear):
 
 
 def test_with_all_families_the_study_says_what_cross_validation_says(runs, takes, ear):
-    told = [t for fold in BY_GROUP.folds(takes, 0) for t in families._told(fold, (), ear, 0)]
+    told = [t for fold in BY_GROUP.folds(takes, 0) for t in families._told(fold, (), ear, (), 0)]
     said = {id(v.take): v.logit for v in runs[0]}
     assert len(told) == len(said)
     for one in told:
@@ -220,7 +220,7 @@ def test_what_is_switched_off_does_not_matter(takes, ear):
         return replace(take, features=replace(take.features, clip=clip))
 
     changed = [other(take) for take in takes]
-    one, two = (families._told(BY_GROUP.folds(ts, 0)[0], (), ear, 0) for ts in (takes, changed))
+    one, two = (families._told(BY_GROUP.folds(ts, 0)[0], (), ear, (), 0) for ts in (takes, changed))
     for before, after in zip(one, two, strict=True):
         assert before.without["spectral"] == pytest.approx(after.without["spectral"], abs=1e-9)
         assert before.without["structure"] != pytest.approx(after.without["structure"], abs=1e-6)

@@ -16,11 +16,11 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained, and both build on the
 # default model, so prediction and evaluation come before it.
 ORDER = (
-    "errors", "files", "audio", "spectra", "features", "extraction", "estimators", "storage", "decision", "model",
-    "card", "augmentation", "dataset", "acquaintance", "takes", "fitting", "prediction", "verdicts", "metrics",
-    "figures", "breakdown", "families", "baselines", "remarks", "plots", "markup", "publication", "evaluation",
-    "training",
-    "folders", "workers", "results", "tables", "batch",
+    "errors", "files", "audio", "recordings", "spectra", "features", "extraction", "storage", "decision",
+    "estimators", "model", "card", "prediction", "feature_table", "label_rows", "dataset", "acquaintance",
+    "augmentation", "takes", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
+    "breakdown", "families", "baselines", "remarks", "plots", "markup", "publication", "evaluation", "training",
+    "folders", "workers", "results", "rows", "tables", "batch",
     "timeline", "exports", "report", "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8

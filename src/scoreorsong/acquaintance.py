@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .audio import open_audio
 from .dataset import Example
+from .recordings import sound_of
 
 HASH_DIGITS: Final = 16
 KEYS: Final = ("clip_hashes", "group_hashes")  # on a card
@@ -53,11 +53,10 @@ def acquaintance(card: Mapping[str, Any], asked: Mapping[str, Sequence[str]]) ->
 
 
 def sound_hash(example: Example) -> str:
-    """The beginning of the SHA-256 over the clip's decoded samples, mono at `audio.RATE_HZ`."""
-    digest = hashlib.sha256()
-    for block in open_audio(example.path, offset_s=example.start_s, max_s=example.duration_s):
-        digest.update(block.astype("<f4", copy=False).tobytes())
-    return digest.hexdigest()[:HASH_DIGITS]
+    """The beginning of the hash of what the clip sounds like."""
+    if example.measured is not None:
+        return example.measured.sound[:HASH_DIGITS]
+    return sound_of(example.path, offset_s=example.start_s, max_s=example.duration_s)[:HASH_DIGITS]
 
 
 def _hash(data: bytes) -> str:

@@ -16,7 +16,8 @@ from scipy.special import expit
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from . import metrics as m
-from .dataset import LABELS, Example
+from .dataset import Example
+from .label_rows import LABELS
 from .metrics import Table
 from .model import MUSIC
 from .verdicts import Verdict

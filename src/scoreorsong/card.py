@@ -42,6 +42,7 @@ def _text(model: Model, card: Mapping[str, Any]) -> str:
         "",
         f"Trained on {card['clips']} clips of {card['groups']} groups and {card['voices']} voices, "
         f"{card['takes']} takes with their variants; ear {card['ear']}.",
+        *_sources(card),
         f"Features: {features}.",
         f"Uncertain between {model.band[0]:.2f} and {model.band[1]:.2f}; "
         f"no_music under {model.music_threshold:.0%} of music.",
@@ -59,6 +60,21 @@ def _text(model: Model, card: Mapping[str, Any]) -> str:
         *(f"- {limit}" for limit in card["limits"]),
     ]
     return "\n".join(lines)
+
+
+def _sources(card: Mapping[str, Any]) -> Iterator[str]:
+    """Where groups and features came from; a model of before such were noted has nothing to say."""
+    if grouped := card.get("grouped_by"):
+        yield "Groups: " + ", ".join(f"{n} clips by {how}" for how, n in grouped.items()) + "."
+    for a, b in card.get("copies_put_together", ()):
+        yield f"{a} and {b} are copies of one recording and were put into one group."
+    if n := card.get("clips_from_a_feature_table"):
+        yield f"The features of {n} clips came from a feature table, so that no variants of them were learnt from."
+    if added := card.get("added_to"):
+        yield (
+            f"Added to {added['clips']} clips of the shipped model (table {added['table']}), "
+            f"beside which each own clip counts {added['own_weight']:g} times."
+        )
 
 
 def figure_lines(card: Mapping[str, Any]) -> Iterator[str]:

@@ -26,7 +26,9 @@ from .dataset import Example, read_labels
 from .errors import AudioError, LabelsError
 from .extraction import extract
 from .families import study, study_ready, worth
+from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
+from .fitting import Heard
 from .model import MUSIC, VOICE, Ear, Model, load_model
 from .prediction import Failure, default_model
 from .takes import Take
@@ -103,6 +105,7 @@ def evaluate(
     labels: Any,
     *,
     audio_root: str | os.PathLike[str] | None = None,
+    features: Any = None,
     jobs: int | None = None,
     resamples: int = RESAMPLES,
     random_state: int = 0,
@@ -116,7 +119,7 @@ def evaluate(
     Parameters
     ----------
     model : a `Model` or the path of one.
-    labels, audio_root : as for `scoreorsong.train`; one class alone will do, with fewer figures.
+    labels, audio_root, features : as for `scoreorsong.train`; one class alone will do, with fewer figures.
     jobs : worker processes for the features; by default one, -1 for all cores.
     resamples : of the groups, for the intervals.
     random_state : of the resamples, the shuffles and the folds of the vocals-only baseline.
@@ -128,7 +131,7 @@ def evaluate(
     ModelError : the model cannot be loaded.
     """
     model, shipped = model if isinstance(model, Model) else load_model(model), default_model()
-    examples = read_labels(labels, audio_root=audio_root, fewest_groups=0)
+    examples = read_labels(labels, audio_root=audio_root, features=features, fewest_groups=0)
     takes, failures = _originals(examples, jobs, progress)
     asked = hashes(_clips(takes))
     met = acquaintance(model.card, asked)
@@ -159,6 +162,7 @@ def evaluate_training(
     labels: Any,
     asked: Mapping[str, Sequence[str]],
     ear: Ear | None,
+    added: Sequence[Heard] = (),
     seeds: Sequence[int],
     plan: Plan,
     resamples: int = RESAMPLES,
@@ -173,7 +177,7 @@ def evaluate_training(
     asked : the `acquaintance.hashes` of the clips.
     """
     shipped = default_model()
-    studied = study(runs[0], takes, tags, ear=ear, seed=seeds[0], plan=plan, n_jobs=n_jobs)
+    studied = study(runs[0], takes, tags, ear=ear, added=added, seed=seeds[0], plan=plan, n_jobs=n_jobs)
     runs = beside_shipped([studied, *runs[1:]], shipped)
     split = plan.told(takes)
     setting = {
@@ -183,6 +187,7 @@ def evaluate_training(
     }
     notes = [
         remarks.of_training(split, seeds),
+        remarks.of_groups(_clips(takes)),
         remarks.of_balance(_clips(takes)),
         remarks.of_shipped(shipped.model_id),
     ]
@@ -236,7 +241,7 @@ def _originals(
 def _original(example: Example) -> Take | Failure:
     """The clip with what its label tells of its segments."""
     try:
-        features = extract(example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
+        features = _features(example)
     except AudioError as error:
         return Failure(example.name, str(error))
     unsung = example.vocals == "no" or example.label == "no_music"
@@ -246,6 +251,12 @@ def _original(example: Example) -> Take | Failure:
     }
     named = replace(features, source=example.name)
     return Take(example, "original", frozenset({example.group}), named, known)
+
+
+def _features(example: Example) -> Features:
+    if example.measured is not None:
+        return example.measured.features
+    return extract(example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
 
 
 def _named(labels: Any) -> str:

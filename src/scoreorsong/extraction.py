@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 from . import spectra as sp
-from .audio import Source, open_audio
+from .audio import Samples, Source, open_audio
 from .features import Features, measure
 
 SHORT_S = 5.0
@@ -16,6 +18,7 @@ def extract(
     offset_s: float = 0.0,
     max_s: float | None = None,
     windows: bool = True,
+    listener: Callable[[Samples], object] | None = None,
 ) -> Features:
     """The named numbers of a clip.
 
@@ -25,6 +28,7 @@ def extract(
     rate : sample rate of an array in Hz.
     offset_s, max_s : the part to analyse, in seconds; by default all of it.
     windows : whether to measure every window of 10 s as well as the clip.
+    listener : is given every block of samples as it is decoded.
 
     Raises
     ------
@@ -38,9 +42,15 @@ def extract(
     24
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
-    spectra = sp.analyze(audio)
+    spectra = sp.analyze(audio if listener is None else _overheard(audio, listener))
     if spectra.is_silent:
         audio.warn("nothing but silence")
     elif spectra.duration_s < SHORT_S:
         audio.warn(f"only {spectra.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
     return measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+
+
+def _overheard(blocks: Iterable[Samples], listener: Callable[[Samples], object]) -> Iterator[Samples]:
+    for block in blocks:
+        listener(block)
+        yield block

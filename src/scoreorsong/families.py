@@ -17,10 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from . import metrics as m
-from .dataset import Example
 from .decision import Decision, Matrix
 from .figures import Figure, Measure, figure_of
-from .fitting import INNER_FOLDS, Table, fit_decision, fit_ear, fold_of_groups, learnable, without
+from .fitting import (
+    INNER_FOLDS,
+    Heard,
+    Table,
+    fit_decision,
+    fit_ear,
+    fold_of_groups,
+    inner_hearing,
+    learnable,
+)
 from .model import Ear, Model, decision_row, input_names
 from .prediction import describe_input
 from .takes import Take
@@ -52,6 +60,7 @@ def study(
     tags: Sequence[str],
     *,
     ear: Ear | None,
+    added: Sequence[Heard] = (),
     seed: int,
     plan: Plan,
     n_jobs: int | None = None,
@@ -59,7 +68,7 @@ def study(
     """The verdicts of the cross-validation with this seed and plan, with what is said without each family."""
 
     def one(seed: int, fold: Fold) -> list[Told]:
-        return _told(fold, tags, ear, seed)
+        return _told(fold, tags, ear, added, seed)
 
     (told,) = in_folds(one, [(seed, fold) for fold in plan.folds(takes, seed)], [seed], n_jobs)
     return _joined(run, told)
@@ -83,8 +92,8 @@ def _joined(run: Sequence[Verdict], told: Sequence[Told]) -> list[Verdict]:
     ]
 
 
-def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, seed: int) -> list[Told]:
-    rows, table = _lesson(fold.learnt, tags, ear, seed)
+def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, added: Sequence[Heard], seed: int) -> list[Told]:
+    rows, table = _lesson(fold.learnt, tags, ear, added, seed)
     asked = [t for t in fold.asked if is_music(t)]
     if not asked:
         return []
@@ -102,14 +111,16 @@ def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, seed: int) -> list[T
     ]
 
 
-def _lesson(takes: Sequence[Take], tags: Sequence[str], ear: Ear | None, seed: int) -> tuple[Matrix, Table]:
+def _lesson(
+    takes: Sequence[Take], tags: Sequence[str], ear: Ear | None, added: Sequence[Heard], seed: int
+) -> tuple[Matrix, Table]:
     """The rows that `fitting.fit` learns the decision from: heard by ears that never met their groups."""
     takes = learnable(takes)
-    fold_of = fold_of_groups(takes, INNER_FOLDS, seed)
-    ears = {n: ear or fit_ear(without(takes, fold_of, n), tags, seed) for n in sorted(set(fold_of.values()))}
-    decided = [t for t in takes if t.label != "no_music" and isinstance(t.example, Example)]
-    folds = np.array([fold_of[t.group] for t in decided])
-    return _rows(decided, [ears[n] for n in folds]), Table(decided, folds)
+    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, seed)
+    heard = [*inner_hearing(takes, tags, fold_of, ear, seed), *added]
+    rows = [(h.take, h.row) for h in heard if h.row is not None]
+    folds = np.array([fold_of[take.group] for take, _ in rows])
+    return np.stack([row for _, row in rows]), Table([take for take, _ in rows], folds)
 
 
 def _rows(takes: Sequence[Take], ears: Sequence[Ear]) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -44,6 +45,12 @@ def of_balance(clips: Sequence[Example]) -> str:
         f"Class balance: {share:.0%} of the labelled music is song. In training both classes weigh the same, "
         "and a group of n clips as much as the root of n; probabilities are then calibrated to this share."
     )
+
+
+def of_groups(clips: Sequence[Example]) -> str:
+    """By what the groups that no fold splits are known."""
+    ways = Counter(e.grouped_by for e in clips)
+    return f"Groups: {', '.join(f'{n} clips by {how}' for how, n in sorted(ways.items()))}."
 
 
 def of_shipped(model_id: str) -> str:

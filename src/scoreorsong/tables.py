@@ -10,28 +10,27 @@ file is written from them when the scan ends.
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final
 
 from .errors import BatchError
 from .files import whole
 from .folders import UNKNOWN, Fingerprint
 from .prediction import Failure, Prediction
 from .results import COLUMNS
+from .rows import FORMATS, Layout, Row, parsed
 
 NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
-ROWS_PER_BATCH: Final = 10_000
+ROWS_PER_BATCH: Final = 500
 TAIL_BYTES: Final = 1 << 20
 
-Row: TypeAlias = dict[str, Any]
+RESULTS: Final = Layout(COLUMNS, "model_id", {**dict.fromkeys(NUMBERS, "float64"), "confident": "bool"})
 
 
 def row_of(result: Prediction | Failure, model_id: str) -> Row:
@@ -49,68 +48,13 @@ def row_of(result: Prediction | Failure, model_id: str) -> Row:
     return {name: found.get(name) for name in COLUMNS}
 
 
-class _Format(Protocol):
-    """How rows are written and read back; a row that cannot be read comes back as None."""
-
-    head: bytes
-    begins: bytes  # how a file of rows begins
-
-    def encode(self, row: Row) -> bytes: ...
-
-    def read(self, path: Path) -> Iterator[Row | None]: ...
-
-
-class _Csv:
-    begins = ",".join(COLUMNS).encode()
-    head = begins + b"\r\n"
-
-    def encode(self, row: Row) -> bytes:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerow([_cell(value) for value in row.values()])
-        return text.getvalue().encode("utf-8", "surrogateescape")
-
-    def read(self, path: Path) -> Iterator[Row | None]:
-        with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.reader(file)
-            next(lines, None)
-            for line in lines:
-                yield dict(zip(COLUMNS, line, strict=True)) if len(line) == len(COLUMNS) else None
-
-
-class _JsonLines:
-    begins = f'{{"{COLUMNS[0]}": '.encode()
-    head = b""
-
-    def encode(self, row: Row) -> bytes:
-        return json.dumps(row).encode() + b"\n"
-
-    def read(self, path: Path) -> Iterator[Row | None]:
-        with path.open("rb") as file:
-            for line in file:
-                row = _parsed(line)
-                yield row if isinstance(row, dict) and tuple(row) == COLUMNS else None
-
-
-def _cell(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
-
-
-FORMATS: Final[Mapping[str, _Format]] = {".csv": _Csv(), ".jsonl": _JsonLines(), ".parquet": _JsonLines()}
-
-
 class Table:
     """The results file of a scan.
 
     Parameters
     ----------
     output : its path; the ending chooses the format.
+    layout : what its rows hold.
     resume : whether to go on with what is there, instead of deleting it.
 
     Raises
@@ -118,11 +62,13 @@ class Table:
     BatchError : another ending, not writable, or a file there that is no table of a scan.
     """
 
-    def __init__(self, output: str | os.PathLike[str], *, resume: bool = True) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str], *, layout: Layout = RESULTS, resume: bool = True
+    ) -> None:
         target, ending = Path(os.path.realpath(output)), Path(output).suffix.lower()
         if ending not in FORMATS:
             raise BatchError(f"{output}: has the ending {ending!r}; expected {', '.join(FORMATS)}")
-        self._format = FORMATS[ending]
+        self._layout, self._format = layout, FORMATS[ending](layout)
         self._parquet = target if ending == ".parquet" else None
         self.path = _beside(target, ".jsonl") if self._parquet else target
         self._state = _beside(self.path, ".state")
@@ -173,17 +119,17 @@ class Table:
         except OSError as error:
             raise _unwritable(target, error) from error
 
-    def take_up(self, files: Mapping[str, Fingerprint], model_id: str) -> set[str]:
+    def take_up(self, files: Mapping[str, Fingerprint], made_by: str) -> set[str]:
         """Drop the rows that do not hold any more; returns the files of `files` that are done.
 
-        Rows of files that are not in `files` stay. A row goes if its file or the model has
+        Rows of files that are not in `files` stay. A row goes if its file or what made it has
         changed, if it is a failure (what mends it may lie outside the file), or if it is torn.
         """
         unchanged, done = self._unchanged(files), set[str]()
         kept = total = 0
         for row in self.rows():
             total += 1
-            if row is not None and _holds(row, files, unchanged, model_id) and row["path"] not in done:
+            if row is not None and self._holds(row, files, unchanged, made_by) and row["path"] not in done:
                 done.add(row["path"])
                 kept += 1
         if kept < total:
@@ -191,14 +137,20 @@ class Table:
             self._rewrite(
                 self._format.encode(row)
                 for row in self.rows()
-                if row is not None and _holds(row, files, unchanged, model_id) and _take(left, row["path"])
+                if row is not None
+                and self._holds(row, files, unchanged, made_by)
+                and _take(left, row["path"])
             )
         return done & files.keys()
+
+    def _holds(self, row: Row, files: Mapping[str, Fingerprint], unchanged: set[str], made_by: str) -> bool:
+        path, maker = row["path"], row[self._layout.made_by]
+        return path not in files or (row["status"] == "ok" and maker == made_by and path in unchanged)
 
     def _unchanged(self, files: Mapping[str, Fingerprint]) -> set[str]:
         same = set[str]()
         with self._state.open("rb") as file:
-            for state in map(_parsed, file):
+            for state in map(parsed, file):
                 if isinstance(state, list) and len(state) == 3 and state[0] in files:
                     known = files[state[0]]
                     (same.add if known == tuple(state[1:]) and known != UNKNOWN else same.discard)(state[0])
@@ -220,12 +172,16 @@ class Table:
 
     def finish(self) -> None:
         """Sort the rows by path, if they are not, and write the Parquet file, if one is asked for."""
+        if not self._layout.bulky:
+            self._sort()
+        if self._parquet:
+            _write_parquet(self._parquet, self._layout, self.rows())
+
+    def _sort(self) -> None:
         paths = [row["path"] for row in self.rows() if row is not None]
         if any(a > b for a, b in pairwise(paths)):
             by_path = {row["path"]: self._format.encode(row) for row in self.rows() if row is not None}
             self._rewrite(by_path[path] for path in sorted(by_path))
-        if self._parquet:
-            _write_parquet(self._parquet, self.rows())
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the table in one step."""
@@ -301,11 +257,6 @@ def _cut_torn_line(file: Any) -> None:
     file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
 
 
-def _holds(row: Row, files: Mapping[str, Fingerprint], unchanged: set[str], model_id: str) -> bool:
-    path = row["path"]
-    return path not in files or (row["status"] == "ok" and row["model_id"] == model_id and path in unchanged)
-
-
 def _take(left: set[str], path: str) -> bool:
     """Whether it is still there; it is not, the next time."""
     there = path in left
@@ -335,12 +286,17 @@ def _arrow(target: Path) -> Any:
     return pyarrow
 
 
-def _write_parquet(target: Path, rows: Iterator[Row | None]) -> None:
+def _write_parquet(target: Path, layout: Layout, rows: Iterator[Row | None]) -> None:
     """All rows as one Parquet file, which appears whole or not at all."""
     arrow = _arrow(target)
-    types = {**dict.fromkeys(NUMBERS, arrow.float64()), "confident": arrow.bool_()}
-    schema = arrow.schema([(name, types.get(name, arrow.string())) for name in COLUMNS])
-    texts = ({name: _text(value) for name, value in row.items()} for row in rows if row is not None)
+    types = {name: arrow.type_for_alias(kind) for name, kind in layout.kinds.items()}
+    types |= {name: arrow.list_(types[name]) for name in layout.bulky}
+    schema = arrow.schema([(name, types.get(name, arrow.string())) for name in layout.columns])
+    texts = (
+        {name: _text(value) for name, value in layout.unpacked(row).items()}
+        for row in rows
+        if row is not None
+    )
     try:
         with whole(target) as file, arrow.parquet.ParquetWriter(file, schema) as writer:
             while batch := list(islice(texts, ROWS_PER_BATCH)):

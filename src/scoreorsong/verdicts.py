@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from .dataset import Example
 from .decision import Matrix
 from .errors import LabelsError
-from .fitting import fit, fold_of_groups, without
+from .fitting import Heard, fit, fold_of_groups, without
 from .model import MUSIC, VOICE_SUMMARY, Ear, Model, decision_row, smoothed_voice
 from .takes import Take
 
@@ -150,14 +150,18 @@ def cross_validate(
     tags: Sequence[str],
     *,
     ear: Ear | None = None,
+    added: Sequence[Heard] = (),
     seeds: Sequence[int] = (0,),
     plan: Plan = BY_GROUP,
     n_jobs: int | None = None,
 ) -> list[list[Verdict]]:
-    """By seed, verdicts on all takes by models that never met any of their groups."""
+    """By seed, verdicts on all takes by models that never met any of their groups.
+
+    What is `added` shares no group with the takes; every model learns from it, none is asked about it.
+    """
 
     def one(seed: int, fold: Fold) -> list[Verdict]:
-        model, baseline = fit(fold.learnt, tags, ear=ear, random_state=seed)
+        model, baseline = fit(fold.learnt, tags, ear=ear, added=added, random_state=seed)
         return judge(model, fold.asked, baseline)
 
     return in_folds(one, [(seed, fold) for seed in seeds for fold in plan.folds(takes, seed)], seeds, n_jobs)

@@ -20,6 +20,9 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--audio-root", metavar="FOLDER", help="what paths are relative to (default: the CSV's folder)"
     )
+    parser.add_argument(
+        "--features", metavar="TABLE", help="a .parquet of score-or-song features in place of the audio"
+    )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--report", metavar="FILE", help="write a report: .html with plots, .json or .md")
     parser.add_argument("--json", action="store_true", help="print all values as JSON")
@@ -35,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
         chosen_model(options.model),
         options.labels,
         audio_root=options.audio_root,
+        features=options.features,
         jobs=options.jobs,
         progress=progress_shown,
     )

@@ -24,8 +24,27 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--audio-root", metavar="FOLDER", help="what paths are relative to (default: the CSV's folder)"
     )
+    parser.add_argument(
+        "--features",
+        metavar="TABLE",
+        help="learn from this .parquet of score-or-song features in place of the audio, without variants of it",
+    )
+    parser.add_argument(
+        "--add-to",
+        choices=["default"],
+        help="learn from the clips of the shipped model as well, so that fifty of one's own help already",
+    )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    _add_cross_validation(parser)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what the cross-validations show: .html with plots, .json or .md",
+    )
+
+
+def _add_cross_validation(parser: Any) -> None:
     parser.add_argument(
         "--seeds",
         type=int,
@@ -47,11 +66,6 @@ def add(commands: Any) -> None:
         action="store_true",
         help="cross-validate by the column source instead, one source at a time",
     )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="write what the cross-validations show: .html with plots, .json or .md",
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,6 +79,8 @@ def run(options: argparse.Namespace) -> int:
         raise ScoreOrSongError(f"{options.output}: no such folder; make it first")
     settings = {
         "audio_root": options.audio_root,
+        "features": options.features,
+        "add_to": options.add_to,
         "jobs": options.jobs,
         "random_state": options.seed,
         "seeds": range(options.seeds),
