@@ -26,6 +26,15 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random (default: 0)")
+    _add_cross_validation(parser)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write what the cross-validations show: .html with plots, .json or .md",
+    )
+
+
+def _add_cross_validation(parser: Any) -> None:
     parser.add_argument(
         "--seeds",
         type=int,
@@ -46,11 +55,6 @@ def add(commands: Any) -> None:
         "--leave-one-source-out",
         action="store_true",
         help="cross-validate by the column source instead, one source at a time",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="write what the cross-validations show: .html with plots, .json or .md",
     )
 
 
