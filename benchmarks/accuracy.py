@@ -12,9 +12,10 @@ import time
 
 from scoreorsong.card import figure_lines
 from scoreorsong.dataset import read_companions, read_labels
-from scoreorsong.evaluation import cross_validate, figures, worst
+from scoreorsong.figures import figures, worst
 from scoreorsong.prediction import default_model
 from scoreorsong.training import make_takes
+from scoreorsong.verdicts import cross_validate
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ import soundfile
 from scoreorsong.folders import Fingerprint, find_files
 from scoreorsong.prediction import default_model, predict
 from scoreorsong.tables import Table, row_of
-from scoreorsong.workers import LocalCrew, analyse
+from scoreorsong.workers import LocalCrew, analyse, predicting
 
 RATE_HZ = 22050
 CLIP_S = 10.0
@@ -73,7 +73,7 @@ def fill(library: Path, files: int) -> None:
 def _print_overhead(folder: Path) -> None:
     """The same blocks of files by `predict`, and by one worker into a table."""
     model, files = default_model(), find_files(folder / "library").files
-    table, crew = Table(folder / "overhead.csv"), LocalCrew(default_model())
+    table, crew = Table(folder / "overhead.csv"), LocalCrew(predicting(default_model()))
 
     def bare(block: Mapping[str, Fingerprint]) -> Iterator[object]:
         return (predict(name, model=model) for name in block)

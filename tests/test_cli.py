@@ -24,12 +24,13 @@ from helpers import (
     write_wav,
 )
 
-from scoreorsong import __version__, cli, predict
+from scoreorsong import __version__, cli, extract, predict
 from scoreorsong.cli import common
 from scoreorsong.errors import ModelError
+from scoreorsong.feature_table import COLUMNS
 from scoreorsong.features import schema
 
-COMMANDS = ("predict", "scan", "timeline", "features", "train", "report", "info")
+COMMANDS = ("predict", "scan", "timeline", "features", "train", "evaluate", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
 
 
@@ -185,9 +186,11 @@ def rows_of(path):
 def test_features_of_a_folder_are_a_table(folder, tmp_path):
     check(run("features", folder, "-o", tmp_path / "out.csv"))
     rows = rows_of(tmp_path / "out.csv")
-    assert list(rows[0]) == ["path", "start_s", *schema.NAMES]
+    assert list(rows[0]) == [column for column in COLUMNS if column not in ("segments", "silent")]
     assert [row["path"] for row in rows] == [str(folder / "a" / "one.WAV"), str(folder / "b" / "two.wav")]
-    assert all(np.isfinite(float(row[name])) for row in rows for name in schema.NAMES)
+    for row in rows:
+        clip = extract(row["path"], windows=False).clip
+        assert [np.float32(row[name]) for name in schema.NAMES] == clip.tolist()
 
 
 def test_features_of_windows(folder, tmp_path):
@@ -198,7 +201,12 @@ def test_features_of_windows(folder, tmp_path):
 def test_features_that_fail_leave_the_rest(folder, tmp_path):
     paths = (folder / "a" / "one.WAV", tmp_path / "none.wav")
     result = check(run("features", *paths, "-o", tmp_path / "out.csv"), 1)
-    assert [row["path"] for row in rows_of(tmp_path / "out.csv")] == [str(paths[0])]
+    rows = {row["path"]: row for row in rows_of(tmp_path / "out.csv")}
+    assert {path: row["status"] for path, row in rows.items()} == {
+        str(paths[0]): "ok",
+        str(paths[1]): "error",
+    }
+    assert {rows[str(paths[1])][name] for name in schema.NAMES} == {""}
     assert "none.wav: no such file" in result.stderr
 
 
@@ -208,13 +216,16 @@ def test_features_that_fail_leave_the_rest(folder, tmp_path):
         (["features", "FOLDER/empty"], "no audio in this folder"),
         (["features", "FOLDER/none.wav"], "no such file"),
         (["features", "long" * 99], "cannot be read (File name too long)"),
-        (["features", EXAMPLES[0], "--windows"], "goes with -o CSV"),
-        (["features", EXAMPLES[0], "-o", "FOLDER/none/out.csv"], "out.csv: cannot be written"),
-        (["features", EXAMPLES[0], "-o", "FOLDER/empty"], "cannot be written"),
+        (["features", EXAMPLES[0], "--windows"], "goes with -o and a name that ends in .csv"),
+        (["features", EXAMPLES[0], "-o", "out.xlsx"], "expected a name that ends in .csv or .parquet"),
+        (["features", EXAMPLES[0], "--windows", "-o", "FOLDER/none/out.csv"], "out.csv: cannot be written"),
+        (["features", EXAMPLES[0], "-o", "FOLDER/none/out.csv"], "out.csv.state: cannot be written"),
+        (["features", EXAMPLES[0], "-o", "FOLDER/empty.csv"], "is no file that can be kept"),
     ],
 )
 def test_wrong_use_of_features_is_told(tmp_path, capsys, arguments, message):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.csv").mkdir()
     assert cli.main([str(a).replace("FOLDER", str(tmp_path)) for a in arguments]) == 2
     assert message in capsys.readouterr().err
 
@@ -242,7 +253,8 @@ def test_help_and_version():
         [], ["sing"], ["predict"], ["predict", "a.wav", "--jobs", "0"], ["predict", "a.wav", "--jobs", "many"],
         ["predict", "a.wav", "--json", "--explain"], ["scan", "folder"],
         ["scan", "folder", "-o", "a.csv", "--timeout", "-1"], ["scan", "folder", "-o", "a.csv", "--timeout", "nan"], ["train", "labels.csv"], ["info", "a", "b"],
-        ["train", "a.csv", "-o", "m", "--cv-seeds", "0"],
+        ["train", "a.csv", "-o", "m", "--seeds", "0"], ["train", "a.csv", "-o", "m", "--folds", "1"],
+        ["train", "a.csv", "-o", "m", "--folds", "3", "--leave-one-source-out"], ["evaluate", "--model", "m"],
     ],
 )  # fmt: skip
 def test_wrong_usage_is_2(arguments, capsys):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import TAGS, write_class_folders, write_corpus, write_csv
+import soundfile
+from helpers import RATE_HZ, TAGS, write_class_folders, write_corpus, write_csv
 
 from scoreorsong.dataset import (
     FEWEST_GROUPS,
@@ -78,7 +80,18 @@ def test_a_clip_cut_from_a_source_is_used_whole(root):
 
 def test_parts_of_one_file_are_several_clips(root):
     parts = [{"path": "score 0.wav", "start_s": str(s), "duration_s": "10"} for s in (0, 10)]
-    assert [e.start_s for e in read(root, with_changes(*parts))[:2]] == [0.0, 10.0]
+    (root / "score 3.wav").touch()
+    rows = [*with_changes(*parts), {**ROWS[0], "path": "score 3.wav", "group": "score 3"}]
+    assert [e.start_s for e in read(root, rows)[:2]] == [0.0, 10.0]
+
+
+def test_parts_of_one_file_are_of_one_group_whatever_the_labels_say(root):
+    (root / "link.wav").symlink_to(root / "score 0.wav")
+    (root / "score 3.wav").touch()
+    more = [{"path": p, "label": "score", "group": p} for p in ("link.wav", "score 3.wav")]
+    groups = {e.name: e.group for e in read(root, [*ROWS, *more])}
+    assert groups["link.wav"] == groups["score 0.wav"]
+    assert len(set(groups.values())) == len(groups) - 1
 
 
 def test_paths_are_relative_to_the_csv_or_to_the_root_given(root, tmp_path_factory, monkeypatch):
@@ -124,6 +137,87 @@ def test_without_folders_each_clip_is_a_group(root):
 def test_a_given_group_stays(root):
     groups = [e.group for e in read(root, with_changes({"group": ""}))]
     assert groups[1:] == [row["group"] for row in ROWS[1:]]
+
+
+def test_without_a_group_tags_say_it_before_folders_do(tmp_path):
+    root = write_class_folders(tmp_path, groups=3, clips=2, seconds=0.1)
+    tagged = {
+        "score/g0/score-0-0": {"artist": "Jo March", "album": "Cues"},
+        "score/g1/score-1-0": {"artist": " jo  March "},
+        "song/g0/song-0-0": {"artist": "Various Artists", "album": "Hits"},
+    }
+    for name, tags in tagged.items():
+        write_tagged(root / f"{name}.wav", tags)
+    found = {e.name.rpartition(".")[0]: (e.group, e.grouped_by) for e in read_labels(root)}
+    assert found["score/g0/score-0-0"] == ("Jo March", "artist tag")
+    assert found["score/g1/score-1-0"] == ("jo March", "artist tag")
+    assert found["song/g0/song-0-0"] == ("album: Hits", "album tag")
+    assert found["song/g0/song-0-1"] == ((root / "song" / "g0").as_posix(), "folder")
+
+
+def test_given_groups_are_noted_as_such_and_clips_of_few_folders_too(root):
+    examples = read(root, with_changes({"group": ""}))
+    assert [e.grouped_by for e in examples] == ["file", *["labels"] * (len(ROWS) - 1)]
+
+
+# ---- by sound
+
+
+def write_tagged(path, tags, samples=None):
+    """Sound with tags; by default the sound that the file has."""
+    samples = soundfile.read(path, dtype="int16")[0] if samples is None else samples
+    with soundfile.SoundFile(path, "w", RATE_HZ, 1) as file:
+        for tag, value in tags.items():
+            setattr(file, tag, value)
+        file.write(samples)
+    return path
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Class folders with sound in them, whose groups are the folders."""
+    return write_class_folders(tmp_path / "clips", groups=3, clips=1, seconds=0.5)
+
+
+def refused_by_sound(clips):
+    with pytest.raises(LabelsError) as caught:
+        read_labels(clips, by_sound=True)
+    return str(caught.value).splitlines()[1:]
+
+
+def test_what_sounds_different_is_fine(clips):
+    assert read_labels(clips, by_sound=True) == read_labels(clips)
+
+
+def test_a_recording_under_two_names_is_told_with_its_rows(clips):
+    samples = soundfile.read(clips / "score" / "g0" / "score-0-0.wav", dtype="int16")[0]
+    write_tagged(clips / "score" / "g1" / "again.flac", {"artist": "Somebody Else"}, samples)
+    assert refused_by_sound(clips) == [
+        "  rows 1, 2: score/g0/score-0-0.wav, score/g1/again.flac: the same recording; keep one of them"
+    ]
+
+
+def test_a_recording_under_two_labels_is_told(clips):
+    shutil.copy(clips / "score" / "g0" / "score-0-0.wav", clips / "song" / "g0" / "copy.wav")
+    (finding,) = refused_by_sound(clips)
+    assert "the same recording; called score and song: decide, and keep one" in finding
+
+
+def test_all_that_only_decoding_tells_comes_at_once_with_the_rest(clips):
+    write_csv(
+        clips / "labels.csv",
+        [
+            *({"path": e.name, "label": e.label} for e in read_labels(clips)),
+            {"path": "song/g0/song-0-0.wav", "label": "song"},
+            {"path": "none.wav", "label": "song"},
+            {"path": "broken.wav", "label": "song"},
+            {"path": "copy.wav", "label": "song"},
+        ],
+    )
+    (clips / "broken.wav").write_text("Dear reader")
+    shutil.copy(clips / "song" / "g1" / "song-1-0.wav", clips / "copy.wav")
+    found = refused_by_sound(clips / "labels.csv")
+    assert [f.split(":")[0] for f in found] == ["  row 9", "  rows 5, 8", "  row 10", "  rows 6, 11"]
 
 
 # ---- class folders
@@ -244,12 +338,40 @@ def test_all_findings_come_at_once_with_their_rows(root):
         "row 3: no file",
         "row 3: weight 'x'",
         "row 4: start_s '-3'",
-        "listed 2 times",
+        "rows 5, 6: ",
         "score: 0",
+        "song: 2",  # what is listed twice puts its groups together
     ]
     assert len(findings) == len(told)
     for finding, start in zip(findings, told, strict=True):
         assert start in finding
+
+
+def test_a_file_that_is_listed_twice_is_told_with_its_rows(root):
+    with pytest.raises(LabelsError, match=r"rows 2, 3: .*score 1\.wav: listed 2 times; keep one row of it"):
+        read(root, with_changes({"path": "score 1.wav"}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("Group", "group"), ("groups", "group"), ("license", "licence"), ("start", "start_s")],
+)
+def test_a_column_whose_name_is_nearly_right_is_not_passed_over(root, wrong, right):
+    with pytest.raises(
+        LabelsError, match=rf"column '{wrong}': is not used; call it '{right}', or something else"
+    ):
+        read(
+            root, with_changes({wrong: "1"}) if right != "group" else [{**r, wrong: "1"} for r in ungrouped()]
+        )
+
+
+def ungrouped():
+    return [{"path": row["path"], "label": row["label"]} for row in ROWS]
+
+
+def test_other_columns_are_ones_own(root):
+    more = dict.fromkeys(("artist", "source", "licence_evidence", "sha256", "title", "key"), "x")
+    assert len(read(root, [{**row, **more} for row in ROWS])) == len(ROWS)
 
 
 def test_blank_lines_do_not_move_the_rows(root):

@@ -1,4 +1,4 @@
-"""ClipFeatures is a citizen of scikit-learn, whose samples are sounds.
+"""ClipFeatures is a citizen of scikit-learn, whose samples are sounds; its classifiers become models.
 
 `check_estimator` and `parametrize_with_checks` do not apply: they feed every estimator
 matrices of numbers, while a sample here is a path, an open file or an array with a
@@ -16,14 +16,26 @@ import pytest
 from helpers import RATE_HZ, write_class_folders, write_wav
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_predict, cross_validate
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.validation import check_is_fitted
 
-from scoreorsong import AudioError, ClipFeatures, extract
+from scoreorsong import (
+    AudioError,
+    ClipFeatures,
+    Model,
+    ModelError,
+    extract,
+    load_model,
+    predict,
+)
 from scoreorsong.features import schema
+from scoreorsong.prediction import default_model
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +170,106 @@ def test_arrays_have_no_rate_here():
     """Arrays of samples cannot say their rate, so they are refused and not guessed at."""
     with pytest.raises(AudioError, match="expected rate="):
         ClipFeatures().transform([np.zeros(RATE_HZ)])
+
+
+def test_cross_validation_keeps_groups_apart(clips):
+    paths, labels, groups = clips
+    pipeline = make_pipeline(ClipFeatures(max_s=1.0), StandardScaler(), LogisticRegression(max_iter=1000))
+    found = cross_validate(pipeline, paths, labels, groups=groups, cv=GroupKFold(3), return_indices=True)
+    assert found["test_score"].tolist() == [1.0] * 3
+    for train, test in zip(found["indices"]["train"], found["indices"]["test"], strict=True):
+        assert not {groups[i] for i in train} & {groups[i] for i in test}
+
+
+# ---- estimators as models
+
+RANDOM = np.random.default_rng(1)
+MATRIX = RANDOM.standard_normal((60, len(schema.NAMES))) * 5 + 3
+TRUTH = np.where(MATRIX[:, 0] + RANDOM.standard_normal(60) > 3, "song", "score")
+STORED = {
+    "logistic": LogisticRegression(max_iter=5000),
+    "scaled": make_pipeline(ClipFeatures(), StandardScaler(), LogisticRegression()),
+    "scaled twice": make_pipeline(StandardScaler(with_mean=False), "passthrough", StandardScaler(), LogisticRegression()),
+    "stochastic": make_pipeline(StandardScaler(), SGDClassifier(loss="log_loss", random_state=0)),
+    "machine": make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(), ensemble=False)),
+    "fixed gamma": make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(gamma=0.003), ensemble=False)),
+    "linear machine": make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(kernel="linear"), ensemble=False)),
+    "around a pipeline": CalibratedClassifierCV(make_pipeline(StandardScaler(), LinearSVC()), ensemble=False),
+    "ridge": make_pipeline(StandardScaler(), CalibratedClassifierCV(RidgeClassifier(), ensemble=False)),
+    "search": GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {"logisticregression__C": [0.1, 1]}, cv=2),
+}  # fmt: skip
+REFUSED = {
+    "forest": (RandomForestClassifier(5), "cannot store RandomForestClassifier"),
+    "other scaler": (make_pipeline(MinMaxScaler(), LogisticRegression()), "cannot store MinMaxScaler"),
+    "no probability": (LinearSVC(), "LinearSVC gives no probability that can be stored"),
+    "no margin's probability": (SVC(), "SVC gives no probability that can be stored"),
+    "other kernel": (CalibratedClassifierCV(SVC(kernel="poly"), ensemble=False), "SVC with the kernel 'poly'"),
+    "ensemble": (CalibratedClassifierCV(LinearSVC()), "cannot store CalibratedClassifierCV of 5 fits"),
+    "isotonic": (CalibratedClassifierCV(LinearSVC(), method="isotonic", ensemble=False), "method='isotonic'"),
+    "other loss": (make_pipeline(StandardScaler(), SGDClassifier(loss="modified_huber")), "would be off by"),
+}  # fmt: skip
+
+
+def fitted(estimator):
+    """Fitted on a matrix, whatever would be in front of it."""
+    estimator = clone(estimator)
+    if hasattr(estimator, "steps") and isinstance(estimator.steps[0][1], ClipFeatures):
+        estimator[1:].fit(MATRIX, TRUTH)
+        return estimator
+    return estimator.fit(MATRIX, TRUTH)
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_a_wrapped_estimator_says_the_same_when_it_is_read_again(tmp_path, kind):
+    estimator = fitted(STORED[kind])
+    Model.from_estimator(estimator, band=(0.4, 0.6), ear_of=default_model()).save(tmp_path / "x.model")
+    model = load_model(tmp_path / "x.model")
+    asked = np.random.default_rng(2).standard_normal((20, MATRIX.shape[1])) * 5 + 3
+    heard = np.random.default_rng(3).standard_normal((20, len(model.decision.scores.mean) - MATRIX.shape[1]))
+    said = 1 / (1 + np.exp(-model.decision(np.hstack([asked, heard]))))
+    plain = estimator[1:] if kind == "scaled" else estimator
+    np.testing.assert_allclose(said, plain.predict_proba(asked)[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_a_model_file_cannot_hold_is_told_with_what_it_can(kind):
+    estimator, match = REFUSED[kind]
+    with pytest.raises(ModelError, match=rf"{match}.*; a model file holds StandardScalers, then a linear"):
+        Model.from_estimator(fitted(estimator), band=(0.4, 0.6), ear_of=default_model())
+
+
+def test_other_classes_features_and_bands_are_refused():
+    model, plain = default_model(), LogisticRegression(max_iter=5000)
+    with pytest.raises(ModelError, match="LogisticRegression is no fitted estimator; fit it first"):
+        Model.from_estimator(plain, band=(0.4, 0.6), ear_of=model)
+    with pytest.raises(ModelError, match=r"has the classes \['pop', 'song'\]"):
+        Model.from_estimator(
+            clone(plain).fit(MATRIX, np.where(TRUTH == "song", "song", "pop")), band=(0.4, 0.6), ear_of=model
+        )
+    with pytest.raises(ModelError, match="was not fitted on the 249 clip features"):
+        Model.from_estimator(clone(plain).fit(MATRIX[:, :9], TRUTH), band=(0.4, 0.6), ear_of=model)
+    machine = CalibratedClassifierCV(SVC(), ensemble=False).fit(MATRIX[:, :9], TRUTH)
+    with pytest.raises(ModelError, match="SVC was fitted on 9 features; expected 249"):
+        Model.from_estimator(machine, band=(0.4, 0.6), ear_of=model)
+    with pytest.raises(ModelError, match=r"expected two probabilities with 0\.5 between"):
+        Model.from_estimator(fitted(plain), band=(0.6, 0.8), ear_of=model)
+
+
+def test_truth_may_be_numbers_with_1_for_song():
+    estimator = LogisticRegression(max_iter=5000).fit(MATRIX, TRUTH == "song")
+    model = Model.from_estimator(estimator, band=(0.4, 0.6), ear_of=default_model(), card={"clips": 60})
+    assert model.card["clips"] == 60
+    assert model.card["ear"] == f"of model {default_model().model_id}"
+    assert model.card["estimator"] == "LogisticRegression(max_iter=5000)"
+
+
+def test_a_wrapped_pipeline_predicts_files(clips):
+    paths, labels, _ = clips
+    pipeline = make_pipeline(ClipFeatures(), StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+        paths, labels
+    )
+    model = Model.from_estimator(pipeline, band=(0.4, 0.6), ear_of=default_model())
+    expected = pipeline.predict_proba(paths[-1:])[0, 1]
+    prediction = predict(paths[-1], model=model)
+    assert prediction.song_probability == pytest.approx(expected, abs=1e-6)
+    assert prediction.vocal_fraction == predict(paths[-1]).vocal_fraction

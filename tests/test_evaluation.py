@@ -1,575 +1,317 @@
-"""Figures are what one reckons by hand, and their intervals know that clips of a group are not independent."""
+"""What an evaluation says of a model, of training, of families of inputs, and of whom it was met by."""
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers import TAGS, bare_take, small_takes
-from scipy.special import expit
-from scipy.special import logit as logit_of
-
-from scoreorsong import evaluation
-from scoreorsong.augmentation import COPIES
-from scoreorsong.evaluation import Verdict, cross_validate, figures, worst
-from scoreorsong.fitting import fit, fold_of_groups
-from scoreorsong.model import MUSIC, VOICE, smoothed_voice
-
-
-def verdict(
-    truth, probability, group, *, voice_only=0.0, label=None, confident=True, logits=None, sung=None, **take
-):
-    """What a model says of a clip of which only the labels matter."""
-    said = label or ("song" if probability > 0.5 else "score")
-    fractions = {MUSIC: 1.0, VOICE: 0.5}
-    return Verdict(
-        bare_take(truth, group, **take),
-        float(logit_of(probability)),
-        voice_only,
-        fractions,
-        said,
-        confident,
-        np.zeros(16) if logits is None else logits,
-        np.zeros(16, bool) if sung is None else sung,
-    )
-
-
-def heard(truth, group, known, said, *, silent="", logits=(), **take):
-    """Of every segment what is true and what is said: 0, 1, or ? where nobody knows; one letter each.
-
-    To fill the clip there follow segments of which nothing is known, all called sung.
-    """
-    values = {"0": 0.0, "1": 1.0, "?": np.nan}
-    return verdict(
-        truth,
-        0.5,
-        group,
-        voice=np.array([values[k] for k in known.ljust(16, "?")]),
-        sung=np.array([s == "1" for s in said.ljust(16, "1")]),
-        silent=np.array([s == "1" for s in silent.ljust(16, "0")]),
-        logits=np.array([*logits, *[9.0] * (16 - len(logits))]),
-        **take,
-    )
-
-
-def run_of(probabilities, **options):
-    """One clip per group, with these probabilities by class."""
-    return [
-        verdict(truth, p, f"{truth} {i}", **options)
-        for truth, ps in probabilities.items()
-        for i, p in enumerate(ps)
-    ]
-
-
-def named(runs, **options):
-    return {figure.name: figure for figure in figures(runs, **{"resamples": 100, **options})}
-
-
-EVERYTHING = "everything people made"
-
-
-# ---- values one can reckon by hand
-
-
-@pytest.mark.parametrize(
-    ("scores", "songs", "auc", "accuracy"),
-    [
-        ([0.1, 0.2, 0.3, 0.4], [0.6, 0.7, 0.8, 0.9], 1.0, 1.0),
-        ([0.6, 0.7, 0.8, 0.9], [0.1, 0.2, 0.3, 0.4], 0.0, 0.0),
-        ([0.3, 0.7, 0.3, 0.7], [0.3, 0.7, 0.3, 0.7], 0.5, 0.5),
-        ([0.1, 0.2, 0.3, 0.8], [0.7, 0.9, 0.9, 0.4], 14 / 16, 6 / 8),
-    ],
-)
-def test_known_answers(scores, songs, auc, accuracy):
-    got = named([run_of({"score": scores, "song": songs})])
-    assert got[f"{EVERYTHING}, ROC-AUC"].value == pytest.approx(auc)
-    assert got[f"{EVERYTHING}, balanced accuracy"].value == pytest.approx(accuracy)
-    assert got["accuracy"].value == pytest.approx(accuracy)
-
-
-def test_balanced_accuracy_does_not_care_how_many_there_are():
-    got = named([run_of({"score": [0.1] * 9 + [0.9], "song": [0.9, 0.1]})])
-    assert got[f"{EVERYTHING}, balanced accuracy"].value == pytest.approx((0.9 + 0.5) / 2)
-    assert got["accuracy"].value == pytest.approx(10 / 12)
-    assert got["score called right"].value == pytest.approx(0.9)
-    assert got["song called right"].value == pytest.approx(0.5)
-
-
-def test_the_baseline_is_measured_beside():
-    run = [verdict("song", 0.9, f"a{i}", voice_only=-1.0) for i in range(5)]
-    run += [verdict("score", 0.1, f"b{i}", voice_only=(1.0 if i else -2.0)) for i in range(5)]
-    got = named([run])
-    assert got["accuracy"].baseline == pytest.approx(0.1)
-    assert got[f"{EVERYTHING}, ROC-AUC"].baseline == pytest.approx(0.2)
-    assert got["expected calibration error"].baseline is None
-
-
-@pytest.mark.parametrize(("n_songs", "error"), [(8, 0.0), (5, 0.3), (10, 0.2), (0, 0.8)])
-def test_calibration_error_is_the_gap_of_probability_and_frequency(n_songs, error):
-    """Ten clips of which the model says 0.8."""
-    run = [verdict("song" if i < n_songs else "score", 0.8, f"g{i}") for i in range(10)]
-    table = evaluation._table(run)
-    got = evaluation._calibration_error(table, np.ones(10), "logit")
-    assert got == pytest.approx(error, abs=1e-9)
-
-
-def test_calibration_error_is_over_bins():
-    """Gaps of either sign in different bins add up; within a bin they cancel."""
-    run = [verdict("song", 0.15, "a"), verdict("score", 0.85, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.85)
-    run = [verdict("song", 0.55, "a"), verdict("score", 0.55, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(0.05)
-    run = [verdict("song", 1 - 1e-16, "a"), verdict("score", 1e-16, "b")]
-    assert evaluation._calibration_error(evaluation._table(run), np.ones(2), "logit") == pytest.approx(
-        0, abs=1e-9
-    )
-
-
-def test_a_value_is_the_mean_over_the_seeds():
-    good, bad = (
-        run_of({"score": [0.1] * 4, "song": [0.9] * 4}),
-        run_of({"score": [0.9] * 4, "song": [0.1] * 4}),
-    )
-    assert named([good, bad, bad, bad])["accuracy"].value == pytest.approx(0.25)
-
-
-def test_confidence():
-    run = [verdict("song", 0.9, f"a{i}", confident=i < 3) for i in range(4)]
-    run += [verdict("score", 0.9 if i else 0.1, f"b{i}", confident=not i) for i in range(4)]
-    got = named([run])
-    assert got["share of confident calls"].value == pytest.approx(0.5)
-    assert got["accuracy where confident"].value == pytest.approx(1.0)
-    assert got["accuracy where confident"].clips == 4
-    assert got["accuracy"].value == pytest.approx(5 / 8)
-
-
-def test_the_surest_are_those_whose_logits_are_farthest_from_0():
-    """Ten clips, of which the two least sure are wrong, in whatever order they stand."""
-    run = [
-        verdict(*(("score", 1 - p) if i % 2 else ("song", p)), f"g{i}", confident=i < 5)
-        for i, p in enumerate([0.99, 0.98, 0.97, 0.45, 0.95, 0.94, 0.93, 0.92, 0.91, 0.4])
-    ]
-    got = named([run])
-    assert got["accuracy"].value == pytest.approx(0.8)
-    assert got["accuracy on the surest 80 %"].value == pytest.approx(1.0)
-    assert got["accuracy on the surest 80 %"].clips == 8
-    assert got["accuracy where confident"].value == pytest.approx(0.8)
-    turned = [replace(v, logit=-v.logit) for v in run]
-    assert named([turned])["accuracy on the surest 80 %"].value == 0.0
-
-
-def test_neither_songs_by_models_nor_variants_are_among_the_surest():
-    run = run_of({"score": [0.4] * 5, "song": [0.6] * 5})
-    run += run_of({"song": [0.01] * 20}, part="song-vocal-ai")
-    run += run_of({"score": [0.99] * 5}, variant="varied 0")
-    figure = named([run])["accuracy on the surest 80 %"]
-    assert (figure.value, figure.clips) == (1.0, 8)
-
-
-# ---- labels that should stay
-
-
-def checked(copy, labels, *, then=None):
-    """By clip, the label of the original and that of the copy."""
-    return [
-        verdict("song", 0.9, f"g{i}", label=label, variant=variant)
-        for i, pair in enumerate(labels)
-        for variant, label in zip((then or "original", copy), pair, strict=True)
-    ]
-
-
-@pytest.mark.parametrize("copy", COPIES)
-def test_a_label_is_unchanged_where_the_original_has_it_too(copy):
-    """Right or wrong: of four clips the first two keep their labels."""
-    pairs = [("song", "song"), ("score", "score"), ("song", "score"), ("song", "no_music")]
-    got = named([checked(copy, pairs)])
-    figure = got.pop(f"label unchanged {copy}")
-    assert (figure.value, figure.clips, figure.groups) == (0.5, 4, 4)
-    assert figure.baseline is None
-    assert figure.low < 0.5 < figure.high
-    assert not any(name.startswith("label unchanged") for name in got)
-
-
-def test_the_last_20_s_are_compared_with_the_first_not_with_the_clip():
-    pairs = [("song", "song"), ("song", "song"), ("score", "score"), ("song", "score")]
-    run = checked("last 20 s", pairs, then="first 20 s")
-    run += [verdict("song", 0.9, f"g{i}", label="score") for i in range(4)]
-    got = named([run])
-    assert got["label unchanged, first against last 20 s"].value == 0.75
-    assert got["label unchanged, first against last 20 s"].clips == 4
-
-
-def test_labels_are_compared_within_a_run():
-    """All called song at one seed, and all score at the other: nothing changed in either."""
-    runs = [checked("in stereo", [(label, label)] * 4) for label in ("song", "score")]
-    assert named(runs)["label unchanged in stereo"].value == 1.0
-
-
-def test_copies_count_nowhere_else():
-    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4})
-    for copy in COPIES:
-        run += run_of({"score": [0.9] * 4, "song": [0.1] * 4}, variant=copy, confident=False)
-    got = named([run])
-    assert [got.pop(f"label unchanged {copy}").value for copy in COPIES] == [0.0] * len(COPIES)
-    assert {got[name].value for name in got if "accuracy" in name or "called right" in name} == {1.0}
-    assert all(figure.clips <= 8 for figure in got.values())
-
-
-# ---- where someone sings
-
-
-F1, VOICE_AUC = "voice frames, F1", "voice frames, ROC-AUC"
-FALSE_ALARMS = "voice frames, false alarms on score-core"
-
-
-@pytest.mark.parametrize(
-    ("known", "said", "f1"),
-    [
-        ("11110000", "11110000", 1.0),
-        ("11110000", "00001111", 0.0),
-        ("11110000", "11111111", 2 * 4 / (2 * 4 + 4)),
-        ("11110000", "10000000", 2 * 1 / (2 * 1 + 3)),
-        ("11110000", "11001000", 2 * 2 / (2 * 2 + 1 + 2)),
-        ("11??0000", "10110100", 2 * 1 / (2 * 1 + 1 + 1)),
-    ],
-)
-def test_f1_of_one_song(known, said, f1):
-    figure = named([[heard("song", "a", known, said, annotated=True)]])[F1]
-    assert figure.value == pytest.approx(f1)
-    assert (figure.baseline, figure.clips, figure.groups) == (None, 1, 1)
-
-
-def test_silence_is_not_asked_about():
-    run = [heard("song", "a", "11110000", "11000011", silent="00110011", annotated=True)]
-    assert named([run])[F1].value == 1.0
-
-
-def test_f1_is_over_all_segments_of_all_songs():
-    """Three right, one missed, two false alarms; the mean of the songs' own would be another."""
-    run = [
-        heard("song", "a", "1110", "1110", annotated=True),
-        heard("song", "b", "100", "011", annotated=True),
-    ]
-    assert named([run])[F1].value == pytest.approx(6 / (6 + 2 + 1))
-
-
-def test_only_annotated_originals_of_songs_are_asked():
-    run = [heard("song", "a", "1100", "1100", logits=(1, 1, -1, -1), annotated=True)]
-    run += [heard("song", "b", "1100", "0011"), heard("score", "c", "1100", "0011", annotated=True)]
-    run += [heard("song", "a", "1100", "0011", variant="speech 0")]
-    got = named([run])
-    assert got[F1].value == got[VOICE_AUC].value == 1.0
-    assert got[F1].clips == got[VOICE_AUC].clips == 1
-
-
-@pytest.mark.parametrize(
-    ("logits", "auc"),
-    [((2.0, 1.0, -1.0, -2.0), 1.0), ((-2.0, -1.0, 1.0, 2.0), 0.0), ((2.0, -1.0, 1.0, -2.0), 0.75)],
-)
-def test_the_voices_auc_is_of_its_logits_over_segments(logits, auc):
-    """Whatever is called sung."""
-    between = np.column_stack([logits, (9, -9, 9, -9)]).ravel()
-    run = [heard("song", g, "1?1?0?0?", "00000000", logits=between, annotated=True) for g in "ab"]
-    got = named([run])
-    assert got[VOICE_AUC].value == pytest.approx(auc)
-    assert got[F1].value == 0.0
-
-
-def test_false_alarms_are_those_where_nobody_sings():
-    core = {"part": "score-core", "vocals": "no"}
-    run = [heard("score", "a", "0" * 16, "1000" * 4, **core)]
-    run += [heard("score", "b", "0" * 16, "1100" * 4, silent="1110" * 4, **core)]
-    run += [heard("score", "c", "0" * 16, "1" * 16, part="score-core", vocals="unknown")]
-    run += [heard("score", "d", "0" * 16, "1" * 16, part="score-choir", vocals="no")]
-    run += [heard("score", "a", "0" * 16, "1" * 16, variant="varied 0", **core)]
-    figure = named([run])[FALSE_ALARMS]
-    assert figure.value == pytest.approx(4 / 20)  # 4 of 16, and none of the 4 of b that sound
-    assert (figure.baseline, figure.clips) == (None, 2)
-
-
-def test_the_interval_of_voice_frames_is_over_groups():
-    """A song that is heard and one that is not: a draw has the one, the other or both."""
-    run = [
-        heard("song", "a", "1100", "1100", logits=(1, 1, -1, -1), annotated=True),
-        heard("song", "b", "1100", "0011", logits=(-1, -1, 1, 1), annotated=True),
-    ]
-    together = [replace(v, take=replace(v.take, example=run[0].take.example)) for v in run]
-    for name in (F1, VOICE_AUC):
-        apart, one = named([run])[name], named([together])[name]
-        assert (apart.low, apart.value, apart.high) == (0.0, 0.5, 1.0)
-        assert (one.low, one.value, one.high) == (0.5, 0.5, 0.5)
-
-
-def test_where_no_voice_is_known_there_is_no_figure_of_it():
-    got = named([[*run_of({"score": [0.1] * 4, "song": [0.9] * 4}, part="score-core", vocals="no")]])
-    assert not any(name.startswith("voice frames") for name in got)
-    got = named([[heard("song", "a", "0000", "0000", annotated=True)]])
-    assert not any(name.startswith("voice frames") for name in got)
-
-
-# ---- which clips a figure is about
-
-
-def test_slices_are_compared_with_their_own():
-    run = run_of({"score": [0.9] * 4}, part="score-choir") + run_of({"score": [0.1] * 4}, part="score-core")
-    run += run_of({"song": [0.8] * 4}, part="song-vocal") + run_of(
-        {"song": [0.2] * 4}, part="song-instrumental"
-    )
-    got = named([run])
-    assert got["song-vocal against score-core, ROC-AUC"].value == 1.0
-    assert got["song-vocal against score-core and score-choir, ROC-AUC"].value == 0.5
-    assert got["song-instrumental against score-core, ROC-AUC"].value == 1.0
-    assert not any("grey" in name for name in got)
-    assert got["score-choir called right"].value == 0.0
-    assert got["score-core called right"].clips == 4
-
-
-def test_songs_by_models_are_never_among_the_peoples():
-    run = run_of({"score": [0.1] * 4, "song": [0.9] * 4}) + run_of({"song": [0.1] * 50}, part="song-vocal-ai")
-    got = named([run])
-    assert got["accuracy"].value == 1.0
-    assert got[f"{EVERYTHING}, ROC-AUC"].clips == 8
-    assert got["song-vocal-ai called right"].value == 0.0
-
-
-def test_variants_count_only_where_named():
-    run = run_of({"score": [0.1] * 4}, part="score-core") + run_of({"song": [0.9] * 4}, part="song-vocal")
-    run += run_of({"score": [0.9] * 4}, part="score-core", variant="speech 0")
-    run += run_of({"song": [0.1] * 4}, part="song-vocal", variant="varied 0")
-    got = named([run])
-    assert got["accuracy"].value == 1.0
-    assert got["score-core under dialogue 0 to 10 dB louder, called score"].value == 0.0
-    assert not any(name.startswith("song-vocal under dialogue") for name in got)
-
-
-@pytest.mark.parametrize("part", ["score-core", "song-vocal", "song-instrumental"])
-def test_dialogue_is_asked_of_every_slice_that_has_it(part):
-    truth = part.partition("-")[0]
-    run = run_of({truth: [0.9] * 3 + [0.1]}, part=part, variant="speech 0")
-    figure = named([run])[f"{part} under dialogue 0 to 10 dB louder, called {truth}"]
-    assert figure.value == pytest.approx(0.75 if truth == "song" else 0.25)
-
-
-def test_what_is_no_music():
-    run = [*run_of({"score": [0.1] * 4, "song": [0.9] * 3}), verdict("song", 0.9, "lost", label="no_music")]
-    run += [verdict("no_music", 0.9, f"n{i}", label="no_music" if i else "song") for i in range(5)]
-    got = named([run])
-    assert got["music called no_music"].value == pytest.approx(1 / 8)
-    assert got["no_music recognised"].value == pytest.approx(0.8)
-    assert got["accuracy"].clips == 8
-    assert not any(name.startswith("no_music called") for name in got)
-
-
-def test_music_that_is_called_no_music_is_not_called_right():
-    """Whatever its song probability says; for the baseline, too, since it has no ear for music of its own."""
-    for truth, probability, voice_only in (("song", 0.9, 1.0), ("score", 0.1, -1.0)):
-        other = {"song": "score", "score": "song"}[truth]
-        run = [
-            verdict(truth, probability, f"a{i}", voice_only=voice_only, label="no_music" if i < 3 else None)
-            for i in range(4)
-        ]
-        run += [verdict(other, 1 - probability, f"b{i}", voice_only=-voice_only) for i in range(4)]
-        got = named([run])
-        assert got["accuracy"].value == got["accuracy"].baseline == pytest.approx(5 / 8)
-        assert got["accuracy where confident"].value == pytest.approx(5 / 8)
-        assert got[f"{truth} called right"].value == pytest.approx(1 / 4)
-        assert got[f"{other} called right"].value == 1.0
-        assert got[f"{EVERYTHING}, ROC-AUC"].value == 1.0  # ranks the probabilities, whatever is called
-        assert got["music called no_music"].value == pytest.approx(3 / 8)
-
-
-def test_dialogue_that_is_called_no_music_is_called_neither():
-    run = run_of({"score": [0.1] * 4}, part="score-core", variant="speech 0", label="no_music")
-    assert named([run])["score-core under dialogue 0 to 10 dB louder, called score"].value == 0.0
-
-
-# ---- intervals
-
-
-def random_run(n_groups, clips_each, seed=0):
-    """Clips of a group are alike: right or wrong together in four of five cases."""
-    random = np.random.default_rng(seed)
-    run = []
-    for group in range(n_groups):
-        truth = ("score", "song")[group % 2]
-        right = random.random() < 0.8
-        run += [verdict(truth, 0.7 if right == (truth == "song") else 0.3, f"g{group}")] * clips_each
-    return run
-
-
-def test_an_interval_holds_its_value():
-    for figure in figures([random_run(40, 3)], resamples=200):
-        assert figure.low <= figure.value <= figure.high
-        groups = {"score called right": 20, "song called right": 20, "accuracy on the surest 80 %": 32}
-        assert figure.groups == groups.get(figure.name, 40)
-
-
-def test_clips_of_a_group_do_not_make_the_interval_narrower():
-    few, many = (named([random_run(40, n)], resamples=400)["accuracy"] for n in (1, 25))
-    assert few.value == many.value
-    assert (many.high - many.low) == pytest.approx(few.high - few.low, abs=0.03)
-    alone = [
-        verdict(v.take.label, 0.7 if v.logit > 0 else 0.3, f"own {i}")
-        for i, v in enumerate(random_run(40, 25))
-    ]
-    independent = named([alone], resamples=400)["accuracy"]
-    assert independent.value == many.value
-    assert many.high - many.low > 3 * (independent.high - independent.low)
-
-
-def test_an_interval_covers_the_truth_about_as_often_as_it_says():
-    accuracy, covered = evaluation.Measure("accuracy", evaluation._rows(), evaluation._accuracy), 0
-    for seed in range(60):
-        table = evaluation._table(random_run(40, 2, seed))
-        figure = evaluation._figure(accuracy, [table], 100, 0)
-        covered += figure.low <= 0.8 <= figure.high
-    assert 50 <= covered < 60
-
-
-def test_figures_are_the_same_again_and_in_any_order():
-    run = random_run(20, 2)
-    shuffled = [run[i] for i in np.random.default_rng(3).permutation(len(run))]
-    assert figures([run], resamples=50) == figures([run], resamples=50) == figures([shuffled], resamples=50)
-    assert figures([run], resamples=50) != figures([run], resamples=50, random_state=1)
-
-
-def test_very_few_groups_give_numbers_all_the_same():
-    """Many draws lack a class then; they are left out of the interval."""
-    got = figures([run_of({"score": [0.1, 0.6], "song": [0.9, 0.7]})], resamples=100)
-    for figure in got:
-        assert all(math.isfinite(v) for v in (figure.value, figure.low, figure.high))
-        json.dumps(figure.to_dict(), allow_nan=False)
-
-
-def test_where_nothing_is_confident_there_is_no_figure_of_it():
-    got = named([run_of({"score": [0.4] * 3, "song": [0.6] * 3}, confident=False)])
-    assert got["share of confident calls"].value == 0.0
-    assert "accuracy where confident" not in got
-
-
-def test_a_seed_without_a_confident_call_does_no_harm():
-    runs = [
-        run_of({"score": [0.4] * 3, "song": [0.6] * 3}, confident=confident) for confident in (True, False)
-    ]
-    assert named(runs)["share of confident calls"].value == 0.5
-
-
-def test_a_figure_reads_well():
-    figure = named([run_of({"score": [0.1] * 4, "song": [0.9] * 4})])["accuracy"]
-    assert str(figure) == "accuracy: 1.000 [1.000, 1.000], vocals only 0.500 (8 clips, 8 groups)"
-    assert figure.to_dict() == {
-        "name": "accuracy", "value": 1.0, "low": 1.0, "high": 1.0, "baseline": 0.5, "clips": 8, "groups": 8
-    }  # fmt: skip
-
-
-# ---- the clips most surely wrong
-
-
-def test_the_worst_come_first_and_have_their_mean():
-    one = [
-        verdict("song", 0.1, "a"),
-        verdict("song", 0.9, "b"),
-        verdict("score", 0.7, "c"),
-        verdict("no_music", 0.9, "d"),
-    ]
-    two = [
-        verdict("song", 0.3, "a"),
-        verdict("song", 0.9, "b"),
-        verdict("score", 0.7, "c"),
-        verdict("no_music", 0.9, "d"),
-    ]
-    two.append(verdict("song", 0.01, "b", variant="varied 0"))
-    got = worst([one, two])
-    assert [(name, part) for name, part, _ in got] == [("a", "song"), ("c", "score"), ("b", "song")]
-    assert [p for *_, p in got] == pytest.approx([0.2, 0.7, 0.9])
-    assert len(worst([one, two], 1)) == 1
-
-
-# ---- cross-validation
+import soundfile
+from helpers import score, song, speech, write_class_folders, write_csv, write_wav
+from test_figures import random_run, run_of, verdict
+
+from scoreorsong import breakdown, evaluate, evaluation, families, metrics
+from scoreorsong.acquaintance import acquaintance, hashes
+from scoreorsong.dataset import read_labels
+from scoreorsong.errors import LabelsError
+from scoreorsong.evaluation import evaluate_training
+from scoreorsong.features import schema
+from scoreorsong.fitting import fit
+from scoreorsong.model import input_names
+from scoreorsong.prediction import default_model
+from scoreorsong.verdicts import BY_GROUP, Plan, check_sources, cross_validate
 
 
 @pytest.fixture(scope="module")
-def runs():
-    return cross_validate(*small_takes(), seeds=(0, 1))
+def folder(tmp_path_factory):
+    return write_class_folders(tmp_path_factory.mktemp("clips"), groups=4, clips=2, seconds=4.0)
 
 
 @pytest.fixture(scope="module")
-def takes_and_model():
-    """Some takes of every variant, a model that met them, and its baseline."""
-    takes, tags = small_takes()
-    some = {(t.variant, t.label): t for t in takes}
-    return (list(some.values()), *fit(takes, tags))
+def takes(folder):
+    """Sixteen clips as they are."""
+    return evaluation._originals(read_labels(folder), None, None)[0]
 
 
-def test_every_clip_is_judged_once_per_seed(runs):
-    own = {id(t) for t in small_takes()[0] if t.variant == "original" or t.checking}
-    for run in runs:
-        judged = [id(v.take) for v in run]
-        assert len(judged) == len(set(judged))
-        assert own <= set(judged)
+@pytest.fixture(scope="module")
+def ear():
+    return default_model().ear
 
 
-def test_what_is_sung_is_what_the_fractions_count(runs):
-    for verdict in runs[0]:
-        assert verdict.sung.dtype == bool
-        assert not verdict.sung[verdict.take.features.silent].any()
-        shares = verdict.fractions[VOICE] * verdict.fractions[MUSIC]
-        assert verdict.sung.mean() == pytest.approx(shares)
-    assert any(v.sung.any() for v in runs[0])
+@pytest.fixture(scope="module")
+def model(takes, ear):
+    """Trained on them, with a card that says so."""
+    trained, _ = fit(takes, (), ear=ear)
+    return replace(trained, card=hashes([t.example for t in takes]))
 
 
-def test_a_verdict_is_the_models_judgement(takes_and_model):
-    takes, model, baseline = takes_and_model
-    for verdict in evaluation.judge(model, takes, baseline):
-        features = verdict.take.features
-        judgement, heard = model.judge(features), model.ear(features.segments)
-        assert expit(verdict.logit) == pytest.approx(judgement.song_probability)
-        assert verdict.fractions == judgement.fractions
-        called = model.call(judgement.song_probability, judgement.fractions[MUSIC])
-        assert (verdict.label, verdict.confident) == called
-        np.testing.assert_array_equal(verdict.voice, smoothed_voice(heard, model.ear.heads))
-        np.testing.assert_array_equal(verdict.sung, model.sung_segments(heard, features.silent))
+# ---- a ready model
 
 
-def test_no_model_judges_groups_that_it_met(monkeypatch):
-    met, judged = [], []
-    fit, judge = evaluation.fit, evaluation.judge
-
-    def noting(kept, *args, **options):
-        met.append({group for t in kept for group in t.groups})
-        return fit(kept, *args, **options)
-
-    def watching(model, takes, baseline):
-        judged.append({group for t in takes for group in t.groups})
-        return judge(model, takes, baseline)
-
-    monkeypatch.setattr(evaluation, "fit", noting)
-    monkeypatch.setattr(evaluation, "judge", watching)
-    cross_validate(*small_takes(), seeds=(0, 1))
-    folds = [fold_of_groups(small_takes()[0], evaluation.N_FOLDS, seed) for seed in (0, 1)]
-    assert len(met) == len(judged) == sum(len(set(fold_of.values())) for fold_of in folds)
-    for trained, tested in zip(met, judged, strict=True):
-        assert tested
-        assert not trained & tested
+def test_a_model_that_met_the_clips_is_told_so_first(model, folder):
+    """Every clip and every group; and the shipped model that it knows none of these."""
+    found = evaluate(model, folder, resamples=20)
+    assert found.warnings[0].startswith("16 of these clips are among those that the model was trained on")
+    assert found.warnings[1].startswith("8 of these groups have names that the model was trained on")
+    assert found.setting["met_in_training"] == {"known": True, "clips": 16, "groups": 8}
+    assert str(found).splitlines()[1].startswith("WARNING: 16 of these clips")
 
 
-def test_cross_validation_is_the_same_again_and_in_threads(runs):
-    again = cross_validate(*small_takes(), seeds=(0, 1), n_jobs=2)
-    assert [[(id(v.take), v.logit) for v in run] for run in again] == [
-        [(id(v.take), v.logit) for v in run] for run in runs
+def test_a_model_that_met_none_is_not_suspected(model, tmp_path):
+    others = [write_wav(tmp_path / f"{make.__name__}.wav", make(77, 4.0)) for make in (score, song)]
+    rows = [{"path": p.name, "label": p.stem, "group": f"new {p.stem}"} for p in others]
+    found = evaluate(model, write_csv(tmp_path / "labels.csv", rows), resamples=20)
+    assert found.setting["met_in_training"] == {"known": True, "clips": 0, "groups": 0}
+    assert not any("the model was trained on" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("card", [{}, {"clip_hashes": [], "group_hashes": 3}])
+def test_of_a_model_without_hashes_nothing_is_known(model, folder, card):
+    found = evaluate(replace(model, card=card), folder, resamples=20)
+    assert found.warnings[0].startswith("Whether the model met these clips in training cannot be known")
+
+
+def test_a_recording_is_known_again_under_another_name_and_format(takes, tmp_path):
+    example = takes[0].example
+    copy, rate_hz = tmp_path / "another.flac", soundfile.info(example.path).samplerate
+    soundfile.write(copy, soundfile.read(example.path)[0], rate_hz, subtype="PCM_16")
+    card = hashes([example])
+    same = replace(example, path=copy, name="another", group="another group")
+    assert acquaintance(card, hashes([same])).clips == 1
+    assert acquaintance(card, hashes([same])).groups == 0
+    assert acquaintance(card, hashes([replace(same, start_s=1.0)])).clips == 0
+    assert acquaintance(card, hashes([takes[1].example])).clips == 0
+
+
+def test_a_clip_that_cannot_be_read_is_left_out_and_told(model, tmp_path):
+    for make in (score, song):
+        write_wav(tmp_path / make.__name__ / "fine.wav", make(3, 4.0))
+    (tmp_path / "song" / "letter.wav").write_text("Dear reader")
+    found = evaluate(model, tmp_path, resamples=20)
+    assert [failure.source for failure in found.failures] == ["song/letter.wav"]
+    assert found.warnings[0] == "1 clips could not be read and are left out."
+    assert found.setting["labels"] == {"score": {"clips": 1, "groups": 1}, "song": {"clips": 1, "groups": 1}}
+
+
+def test_where_no_clip_can_be_read_there_is_no_evaluation(model, tmp_path):
+    (tmp_path / "song").mkdir()
+    (tmp_path / "song" / "letter.wav").write_text("Dear reader")
+    with pytest.raises(LabelsError, match=r"none of the 1 clips can be read; the first: .*letter.wav"):
+        evaluate(model, tmp_path)
+
+
+def test_of_one_class_there_is_what_one_class_can_tell(model, tmp_path):
+    for i in range(3):
+        write_wav(tmp_path / "song" / f"{i}.wav", song(i, 4.0))
+    found = evaluate(model, tmp_path, resamples=20)
+    names = {figure.name for figure in found.figures}
+    assert "accuracy" in names
+    assert "everything people made, ROC-AUC" in found.absent
+    assert not {"roc", "precision_recall_song"} & set(found.curves)
+    assert found.families == {}
+    assert all(figure.baseline is None for figure in found.figures)
+
+
+def test_of_clips_without_music_there_is_what_they_can_tell(model, tmp_path):
+    write_wav(tmp_path / "no_music" / "talk.wav", speech(0, 4.0))
+    found = evaluate(model, tmp_path, resamples=20)
+    assert [figure.name for figure in found.figures] == ["no_music recognised"]
+    assert found.curves == found.families == {}
+    assert sum(found.confusion["no_music"].values()) == 1
+    found.save(tmp_path / "report.html")
+
+
+def test_the_shipped_model_is_not_set_beside_itself(takes, folder):
+    found = evaluate(default_model(), folder, resamples=20)
+    assert all(figure.shipped is None for figure in found.figures)
+    assert any(figure.baseline is not None for figure in found.figures)
+
+
+def test_a_model_may_be_given_by_its_path(model, folder, tmp_path):
+    model_id = model.save(tmp_path / "my.model")
+    found = evaluate(tmp_path / "my.model", folder, resamples=20)
+    assert found.setting["model_id"] == model_id
+
+
+def test_an_evaluation_is_the_same_again(model, folder):
+    one, other = (evaluate(model, folder, resamples=20).to_dict() for _ in range(2))
+    assert json.dumps(one, allow_nan=False) == json.dumps(other)
+
+
+# ---- training
+
+
+@pytest.fixture(scope="module")
+def runs(takes, ear):
+    return cross_validate(takes, (), ear=ear, seeds=(0, 1))
+
+
+def test_an_evaluation_of_training_tells_how_it_was_made(runs, takes, ear):
+    found = evaluate_training(
+        runs, takes, (), labels="my/labels.csv", asked=hashes([]), ear=ear, seeds=(0, 1), plan=BY_GROUP,
+        resamples=20,
+    )  # fmt: skip
+    assert found.subject == "Training on labels.csv"
+    assert found.setting["split"] == "grouped 4-fold"
+    assert found.setting["labels"]["song"] == {"clips": 8, "groups": 4}
+    assert any("50% of the labelled music is song" in note for note in found.notes)
+    assert set(found.families["tags"]) == {"without", "shuffled"}
+    assert all(figure.shipped is not None for figure in found.figures if figure.majority is not None)
+
+
+def test_a_model_is_never_asked_about_a_source_or_its_groups(takes):
+    """Of two groups that share a source, and one that is in two sources, nobody who met them is asked."""
+    sources = {"g0": "one", "g1": "one", "g2": "two", "g3": "three"}
+    labelled = [
+        replace(t, example=replace(t.example, source=sources[t.example.path.parent.name])) for t in takes
     ]
-    assert figures(again, resamples=20) == figures(runs, resamples=20)
+    labelled[0] = replace(labelled[0], example=replace(labelled[0].example, source="two"))
+    folds = Plan(by_source=True).folds(labelled, 0)
+    assert len(folds) == 3
+    asked = [id(t) for fold in folds for t in fold.asked]
+    assert sorted(asked) == sorted(map(id, labelled))
+    for fold in folds:
+        assert len({t.example.source for t in fold.asked}) == 1
+        assert not {t.group for t in fold.asked} & {t.group for t in fold.learnt}
+        assert not {t.example.source for t in fold.asked} & {t.example.source for t in fold.learnt}
 
 
-def test_what_is_easy_is_told_apart(runs):
-    got = named(runs)
-    assert got[f"{EVERYTHING}, ROC-AUC"].value > 0.9
-    assert got["no_music recognised"].value > 0.5
-    assert min(got[f"label unchanged {copy}"].value for copy in COPIES) > 0.5
-    assert got["label unchanged in stereo"].clips == 16
-    assert got[F1].clips == got[VOICE_AUC].clips == 1
-    assert got[FALSE_ALARMS].value < 0.5
-    assert len(TAGS) == 50
+@pytest.mark.parametrize(
+    ("sources", "finding"),
+    [
+        ({}, "16 clips have nothing in the column source"),
+        (dict.fromkeys("0123", "one"), "1 source; expected at least 2"),
+        ({"0": "a", "1": "b", "2": "b", "3": "b"}, "without source 'b' .* 1 groups of score are left"),
+    ],
+)
+def test_sources_that_cannot_be_left_out_are_told(takes, sources, finding):
+    examples = [replace(t.example, source=sources.get(t.example.path.parent.name[-1], "")) for t in takes]
+    with pytest.raises(LabelsError, match=finding):
+        check_sources(examples)
+
+
+# ---- families of inputs
+
+
+def test_every_input_is_of_one_family(ear):
+    columns = families.families(ear.heads)
+    assert set(columns) == {"spectral", "structure", "tags", "vocals"}
+    together = np.sort(np.concatenate(list(columns.values())))
+    np.testing.assert_array_equal(together, np.arange(len(input_names(ear.heads))))
+
+
+def test_with_all_families_the_study_says_what_cross_validation_says(runs, takes, ear):
+    told = [t for fold in BY_GROUP.folds(takes, 0) for t in families._told(fold, (), ear, (), 0)]
+    said = {id(v.take): v.logit for v in runs[0]}
+    assert len(told) == len(said)
+    for one in told:
+        assert one.logit == pytest.approx(said[id(one.take)], abs=1e-9)
+
+
+def test_what_is_switched_off_does_not_matter(takes, ear):
+    """With other numbers in a family, the calls without it stay, and the others change."""
+    spectral = [i for i, feature in enumerate(schema.FEATURES) if feature.family == "spectral"]
+    random = np.random.default_rng(0)
+
+    def other(take):
+        clip = take.features.clip.copy()
+        clip[spectral] = random.standard_normal(len(spectral))
+        return replace(take, features=replace(take.features, clip=clip))
+
+    changed = [other(take) for take in takes]
+    one, two = (families._told(BY_GROUP.folds(ts, 0)[0], (), ear, (), 0) for ts in (takes, changed))
+    for before, after in zip(one, two, strict=True):
+        assert before.without["spectral"] == pytest.approx(after.without["spectral"], abs=1e-9)
+        assert before.without["structure"] != pytest.approx(after.without["structure"], abs=1e-6)
+
+
+def studied(run, without, shuffled):
+    return [
+        replace(v, without={"tags": without(v.logit)}, shuffled={"tags": np.array(shuffled(v.logit))})
+        for v in run
+    ]
+
+
+def test_what_a_family_is_worth_is_the_area_that_is_lost_without_it():
+    run = run_of({"score": [0.1, 0.2, 0.3, 0.4], "song": [0.6, 0.7, 0.8, 0.9]})
+    worth = families.worth(studied(run, lambda x: -x, lambda x: [x, -x]), 20)["tags"]
+    assert worth["without"].value == pytest.approx(1.0)
+    assert worth["shuffled"].value == pytest.approx(0.5)
+    worth = families.worth(studied(run, lambda x: x, lambda x: [x, x]), 20)["tags"]
+    for figure in worth.values():
+        assert (figure.low, figure.value, figure.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_ready_models_families_are_only_shuffled(model, takes):
+    run = families.study_ready(evaluation.judge(model, takes), model)
+    assert set(families.worth(run, 20)["vocals"]) == {"shuffled"}
+
+
+# ---- confusion, curves, groups and mistakes
+
+
+def test_confusion_counts_clips_by_seed():
+    """At one seed all is right; at the other one song is called score and one no_music."""
+    right = run_of({"score": [0.1] * 3, "song": [0.9] * 4, "no_music": [0.9] * 2}, label=None)
+    right = [replace(v, label="no_music") if v.take.label == "no_music" else v for v in right]
+    wrong = [*right]
+    wrong[3] = verdict("song", 0.2, "song 0")
+    wrong[4] = verdict("song", 0.9, "song 1", label="no_music")
+    got = breakdown.confusion([metrics.table_of(run) for run in (right, wrong)])
+    assert got == {
+        "score": {"score": 3.0, "song": 0.0, "no_music": 0.0},
+        "song": {"score": 0.5, "song": 3.0, "no_music": 0.5},
+        "no_music": {"score": 0.0, "song": 0.0, "no_music": 2.0},
+    }
+
+
+def test_curves_are_what_one_draws_by_hand():
+    run = run_of({"score": [0.15, 0.15, 0.65], "song": [0.65, 0.95, 0.95]})
+    got = breakdown.curves([metrics.table_of(run)])
+    assert got["roc"]["model"] == {
+        "false_positive_rate": [0.0, 0.0, 0.3333, 1.0],
+        "true_positive_rate": [0.0, 0.6667, 1.0, 1.0],
+    }
+    assert got["precision_recall_song"]["prior"] == got["precision_recall_score"]["prior"] == 0.5
+    assert [(b["from"], b["calls"], b["share_of_songs"]) for b in got["calibration"]] == [
+        (0.1, 2, 0.0), (0.6, 2, 0.5), (0.9, 2, 1.0),
+    ]  # fmt: skip
+    risk = got["coverage"]["model"]
+    assert risk == {"coverage": [0.3333, 0.6667, 1.0], "risk": [0.0, 0.0, 0.1667]}
+    assert got["coverage"]["outside the uncertain band"] == {"coverage": 1.0, "risk": 0.1667}
+
+
+def test_groups_with_most_mistakes_come_first():
+    run = [verdict("song", p, g) for g, p in (("a", 0.9), ("b", 0.1), ("b", 0.2), ("c", 0.2), ("c", 0.9))]
+    got = breakdown.by_group([metrics.table_of(run)])
+    assert [(row["group"], row["clips"], row["wrong"]) for row in got] == [
+        ("b", 2, 2.0),
+        ("c", 2, 1.0),
+        ("a", 1, 0.0),
+    ]
+
+
+def test_mistakes_are_told_by_path_the_surest_first():
+    run = [
+        verdict("song", 0.4, "near"),
+        verdict("score", 0.95, "far"),
+        verdict("song", 0.9, "right"),
+        verdict("song", 0.9, "lost", label="no_music"),
+        verdict("no_music", 0.3, "noise", label="score"),
+        verdict("song", 0.01, "far", variant="varied 0"),
+    ]
+    got = breakdown.mistakes([run, [verdict("song", 0.6, "near")]])
+    assert [(row["path"], row["called"], row["wrong"], row["asked"]) for row in got] == [
+        ("noise", ["score"], 1, 1), ("far", ["song"], 1, 1), ("near", ["score"], 1, 2), ("lost", ["no_music"], 1, 1),
+    ]  # fmt: skip
+    assert got[2]["song_probability"] == pytest.approx(0.5)
+
+
+def test_intervals_are_over_groups_in_every_part():
+    """A made-up study: the loss without a family has an interval that few groups make wide."""
+    few, many = (
+        families.worth(studied(random_run(n, 2), lambda x: 0.0, lambda x: [0.0]), 100)["tags"]["without"]
+        for n in (10, 80)
+    )
+    assert few.high - few.low > 1.5 * (many.high - many.low)

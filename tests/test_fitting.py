@@ -503,7 +503,7 @@ def test_only_originals_of_scores_without_voices_set_the_voice_threshold():
 
 def test_the_voice_threshold_is_of_ears_that_never_met_the_clip(takes, model):
     fold_of = fold_of_groups(learnable(takes), fitting.INNER_FOLDS, 0)
-    heard = fitting._inner_hearing(learnable(takes), TAGS, fold_of, None, 0)
+    heard = fitting.inner_hearing(learnable(takes), TAGS, fold_of, None, 0)
     logits = [h.voice for h in heard if h.take.label == "score" and h.take.variant == "original"]
     assert len(logits) == 8
     share = (np.concatenate(logits) > model.voice_threshold).mean()
@@ -572,7 +572,7 @@ def test_inner_ears_never_met_the_clips_they_hear(takes, monkeypatch):
     monkeypatch.setattr(fitting, "fit_ear", noting)
     monkeypatch.setattr(fitting, "decision_row", watching)
     fold_of = fold_of_groups(takes, fitting.INNER_FOLDS, 0)
-    heard = fitting._inner_hearing(takes, TAGS, fold_of, None, 0)
+    heard = fitting.inner_hearing(takes, TAGS, fold_of, None, 0)
     assert len(met) == len(set(fold_of.values()))
     assert [h.take for h in heard] == list(takes)
     decided = [h for h in heard if h.row is not None]
@@ -614,11 +614,11 @@ def test_the_smallest_corpus_that_is_accepted_can_be_trained_on(tmp_path):
     labels.write_text(labels.read_text().replace("score-core", "score-choir", 1))
     examples, companions = read_labels(labels), read_companions(labels)
     takes = make_takes(examples, companions)
-    model = train_on_takes(takes, companions.tags, seeds=(0,))
+    model, _ = train_on_takes(takes, companions.tags, seeds=(0,))
     assert model.card["clips_by_slice"] == {"score-choir": 1, "score-core": 2, "song-vocal": 3}
     names = {figure["name"] for figure in model.card["figures"]}
     assert names >= {"accuracy", "no_music recognised", *(f"label unchanged {copy}" for copy in COPIES)}
     assert any(t.checking for t in takes)
     assert model.card["takes"] == len(learnable(takes))
-    assert model.card["training_table_sha256"] == training._table_hash(learnable(takes))
+    assert model.card["training_table_sha256"] == training.table_hash(learnable(takes))
     model.save(tmp_path / "small.model")

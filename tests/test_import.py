@@ -12,11 +12,23 @@ from helpers import EXAMPLES, environment
 
 import scoreorsong
 
-HEAVY = ("numpy", "scipy", "sklearn", "librosa", "numba", "soundfile", "soxr", "joblib", "pandas")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "sklearn",
+    "librosa",
+    "numba",
+    "soundfile",
+    "soxr",
+    "joblib",
+    "pandas",
+    "matplotlib",
+)
 NAMES = (
-    "Album", "AudioError", "BatchError", "ClipFeatures", "Curve", "ExportError", "Failure", "Features", "LabelsError",
-    "Model", "ModelError", "Prediction", "Reason", "ResultsError", "ScoreOrSongError", "Segment", "Timeline",
-    "extract", "load_model", "predict", "predict_folder", "predict_many", "summarize", "timeline", "train",
+    "Album", "AudioError", "BatchError", "ClipFeatures", "Curve", "Evaluation", "ExportError", "Failure", "Features",
+    "LabelsError", "Model", "ModelError", "Prediction", "Reason", "ReportError", "ResultsError", "ScoreOrSongError",
+    "Segment", "Timeline", "evaluate", "extract", "load_model", "predict", "predict_folder", "predict_many",
+    "summarize", "timeline", "train", "train_and_evaluate",
 )  # fmt: skip
 
 

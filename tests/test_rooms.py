@@ -13,13 +13,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 
 # Upstream first: a module imports only from those before it. `features` stands for all of its modules,
-# which may import one another. Training reports the figures of what it trained and builds on the
-# default model, so evaluation and prediction come before it.
+# which may import one another. Training reports the figures of what it trained, and both build on the
+# default model, so prediction and evaluation come before it.
 ORDER = (
-    "errors", "files", "media", "audio", "median", "spectra", "spool", "features", "extraction", "estimators", "storage",
-    "decision", "model", "card", "augmentation", "dataset", "takes", "fitting", "evaluation", "cohesion", "prediction", "training",
-    "folders", "workers", "formats", "results", "tables", "albums", "batch",
-    "pages", "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
+    "errors", "files", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
+    "decision", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "dataset",
+    "acquaintance", "augmentation", "takes", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
+    "breakdown", "families", "baselines", "remarks", "folders", "formats", "pages", "charts", "publication", "evaluation",
+    "training", "workers", "results", "tables", "albums", "batch",
+    "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
     "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
         ExportError,
         LabelsError,
         ModelError,
+        ReportError,
         ResultsError,
         ScoreOrSongError,
     )
     from .estimators import ClipFeatures
+    from .evaluation import Evaluation, evaluate
     from .extraction import extract
     from .features import Features
     from .model import Model, load_model
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from .results import Album
     from .segments import Curve, Segment
     from .timelines import Timeline, timeline
-    from .training import train
+    from .training import train, train_and_evaluate
 
 __version__ = "0.1.0"
 
@@ -47,10 +49,12 @@ _ROOMS = {
         "ExportError",
         "LabelsError",
         "ModelError",
+        "ReportError",
         "ResultsError",
         "ScoreOrSongError",
     ),
     "estimators": ("ClipFeatures",),
+    "evaluation": ("Evaluation", "evaluate"),
     "extraction": ("extract",),
     "features": ("Features",),
     "model": ("Model", "load_model"),
@@ -58,7 +62,7 @@ _ROOMS = {
     "results": ("Album",),
     "segments": ("Curve", "Segment"),
     "timelines": ("Timeline", "timeline"),
-    "training": ("train",),
+    "training": ("train", "train_and_evaluate"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -68,6 +72,7 @@ __all__ = [
     "BatchError",
     "ClipFeatures",
     "Curve",
+    "Evaluation",
     "ExportError",
     "Failure",
     "Features",
@@ -76,10 +81,12 @@ __all__ = [
     "ModelError",
     "Prediction",
     "Reason",
+    "ReportError",
     "ResultsError",
     "ScoreOrSongError",
     "Segment",
     "Timeline",
+    "evaluate",
     "extract",
     "load_model",
     "predict",
@@ -88,6 +95,7 @@ __all__ = [
     "summarize",
     "timeline",
     "train",
+    "train_and_evaluate",
 ]
 
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from .cohesion import cohesion, percentile
 from .errors import BatchError, ResultsError
-from .formats import Columns, Row, format_of, write_table
+from .formats import Layout, Row, format_of, write_table
 from .prediction import Failure, Prediction
 from .results import ALBUM_COLUMNS, KINDS, Album, read_albums
 
@@ -41,11 +41,10 @@ MOST_SHARES: Final = 100  # a finer step would tell no more
 
 _TEXTS: Final = ("folder", "kind")
 _COUNTS: Final = ("tracks", "no_music", "failed")
-TYPES: Final[Columns] = {
-    **dict.fromkeys(ALBUM_COLUMNS, float),
-    **dict.fromkeys(_TEXTS, str),
-    **dict.fromkeys(_COUNTS, int),
-}
+ALBUMS: Final = Layout(
+    ALBUM_COLUMNS,
+    kinds={name: "int64" if name in _COUNTS else "float64" for name in ALBUM_COLUMNS if name not in _TEXTS},
+)
 
 
 class Track(NamedTuple):
@@ -177,7 +176,7 @@ def check_target(
     BatchError : another ending, not writable, in the place of the results, or (to resume) of a file
         that is no albums table.
     """
-    format_of(path, TYPES)
+    format_of(path, ALBUMS)
     target, taken = Path(os.path.realpath(path)), os.path.realpath(results)
     if str(target) in (taken, f"{taken}.jsonl"):
         raise BatchError(f"{path}: is where the results are kept; name another file for the albums")
@@ -204,7 +203,7 @@ def write_albums(path: str | os.PathLike[str], albums: Iterable[Album]) -> None:
     BatchError : another ending, or it cannot be written.
     """
     try:
-        write_table(path, TYPES, map(asdict, albums))
+        write_table(path, ALBUMS, map(asdict, albums))
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -9,18 +9,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
+from . import feature_table
 from .albums import albums_of_rows, check_target, write_albums
-from .folders import UNKNOWN, Fingerprint, Found, find_files
+from .errors import BatchError
+from .folders import UNKNOWN, Fingerprint, Found, find_files, found_files
+from .formats import Layout, Row
 from .model import Model
 from .prediction import Failure, Prediction, default_model
 from .tables import Table, row_of
-from .workers import TIMEOUT_S, Crew, DaskCrew, LocalCrew, Result, analyse
+from .workers import TIMEOUT_S, Crew, DaskCrew, LocalCrew, Result, analyse, measuring, predicting
 
 WORST_FOLDERS: Final = 5
 
+FEATURES: Final = Layout(
+    feature_table.COLUMNS, "features", feature_table.KINDS, feature_table.BULKY, feature_table.unpacked
+)
+FEATURE_ENDINGS: Final = (".csv", ".parquet")
+
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+RowOf = Callable[[Any], Row]
 
 
 def predict_folder(
@@ -50,7 +59,7 @@ def predict_folder(
     BatchError : no such folder, or no audio in it.
     """
     found = find_files(folder, pattern=pattern, recursive=recursive)
-    return _predicted(found, LocalCrew(model or default_model(), jobs=jobs))
+    return _predicted(found, LocalCrew(predicting(model or default_model()), jobs=jobs))
 
 
 def _predicted(found: Found, crew: Crew) -> Iterator[Prediction | Failure]:
@@ -60,7 +69,7 @@ def _predicted(found: Found, crew: Crew) -> Iterator[Prediction | Failure]:
         for done, result in analyse(found.files, crew):
             waiting[done] = result
             while place in waiting:
-                yield waiting.pop(place)
+                yield cast("Prediction | Failure", waiting.pop(place))
                 place += 1
     finally:
         crew.close()
@@ -142,28 +151,81 @@ def scan(
     found = find_files(folder, pattern=pattern, recursive=recursive)
     if albums is not None:
         check_target(albums, output, resume=resume)
-    table = Table(output, resume=resume)
-    with closing(table):
-        done = table.take_up({**found.files, **dict.fromkeys(found.closed, UNKNOWN)}, model.model_id)
-        for failure in _closed(found):
-            table.append(row_of(failure, model.model_id), UNKNOWN)
-        todo = {path: fingerprint for path, fingerprint in found.files.items() if path not in done}
-        began = time.monotonic()
-        if todo:
-            make = partial(DaskCrew, dask) if dask else partial(LocalCrew, jobs=jobs)
-            with closing(make(model=model, timeout_s=timeout_s)) as crew:
-                deque(progress(_written(todo, crew, table, model.model_id), len(todo)), maxlen=0)
-        seconds = time.monotonic() - began
-        table.finish()
+    make = partial(DaskCrew, dask) if dask else partial(LocalCrew, jobs=jobs)
+    crew_of = partial(make, predicting(model), timeout_s=timeout_s)
+    to_row = partial(row_of, model_id=model.model_id)
+    with closing(Table(output, resume=resume)) as table:
+        analysed, seconds = _fill(table, found, model.model_id, crew_of, to_row, progress)
         if albums is not None:
             write_albums(albums, albums_of_rows(table.rows(), table.descriptors()))
-        return _summary(table, found, len(todo), seconds)
+        return _summary(table, found, analysed, seconds)
 
 
-def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, model_id: str) -> Iterator[Result]:
+class Measurements(NamedTuple):
+    """How many files were asked for, and by file what went wrong; all others have features."""
+
+    total: int
+    failures: dict[str, str]
+
+
+def measure_files(
+    sources: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    jobs: int | None = None,
+    timeout_s: float | None = TIMEOUT_S,
+    resume: bool = True,
+    progress: Progress = lambda work, total: work,
+) -> Measurements:
+    """Write the features of files, and of all audio in folders, into a table; go on where it ended.
+
+    Parameters
+    ----------
+    output : ``.parquet`` for a table to train from, ``.csv`` for the named numbers alone.
+    timeout_s, resume, progress : as for `scan`; files are measured again too where this release
+        measures other features than the one before.
+
+    Raises
+    ------
+    BatchError : nothing to measure, or the table cannot be written.
+    """
+    if not os.fspath(output).lower().endswith(FEATURE_ENDINGS):
+        raise BatchError(f"{output}: expected a name that ends in {' or '.join(FEATURE_ENDINGS)}")
+    found = found_files(sources)
+    crew_of = partial(LocalCrew, measuring(), jobs=jobs, timeout_s=timeout_s)
+    with closing(Table(output, layout=FEATURES, resume=resume)) as table:
+        _fill(table, found, feature_table.FEATURES_ID, crew_of, feature_table.row_of, progress)
+        asked = found.files.keys() | found.closed.keys()
+        failed = (row for row in table.rows() if row is not None and row["status"] == "error")
+        return Measurements(len(asked), {row["path"]: row["error"] for row in failed if row["path"] in asked})
+
+
+def _fill(
+    table: Table,
+    found: Found,
+    made_by: str,
+    crew_of: Callable[[], Crew],
+    to_row: RowOf,
+    progress: Progress,
+) -> tuple[int, float]:
+    """Do what is not done yet; returns how many files that were, and the seconds it took."""
+    done = table.take_up({**found.files, **dict.fromkeys(found.closed, UNKNOWN)}, made_by)
+    for failure in _closed(found):
+        table.append(to_row(failure), UNKNOWN)
+    todo = {path: fingerprint for path, fingerprint in found.files.items() if path not in done}
+    began = time.monotonic()
+    if todo:
+        with closing(crew_of()) as crew:
+            deque(progress(_written(todo, crew, table, to_row), len(todo)), maxlen=0)
+    seconds = time.monotonic() - began
+    table.finish()
+    return len(todo), seconds
+
+
+def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, to_row: RowOf) -> Iterator[Result]:
     for _, result in analyse(todo, crew):
         descriptor = result.descriptor if isinstance(result, Prediction) else b""
-        table.append(row_of(result, model_id), todo[result.source], descriptor)
+        table.append(to_row(result), todo[result.source], descriptor)
         yield result
 
 

@@ -11,47 +11,40 @@ import csv
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import joblib
 import numpy as np
 import numpy.typing as npt
 
-from .errors import LabelsError
+from .errors import AudioError, LabelsError
+from .feature_table import FeatureTable, Measured, is_feature_frame, read_table
+from .label_rows import LABELS, csv_rows, folder_rows, frame_rows
+from .recordings import alike, merged, sound_of, whose
 
-LABELS: Final = ("score", "song", "no_music")
-AUDIO_ENDINGS: Final = frozenset(
-    [
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".m4a",
-        ".mp4",
-        ".mka",
-        ".mkv",
-        ".webm",
-        ".wma",
-    ]
-)
 KINDS: Final = ("speech", "singing", "noise")
 MADE_BY_MODELS: Final = "song-vocal-ai"  # the slice of the songs that no person made
+USED_COLUMNS: Final = (
+    "path", "label", "group", "slice", "vocals", "licence", "weight", "start_s", "duration_s", "source_path",
+)  # fmt: skip
+NEARLY: Final = 0.8  # likeness of two names, as difflib sees it
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
 
-_Row: TypeAlias = tuple[object, Mapping[str, Any]]  # where it stands, and its cells
+Progress: TypeAlias = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled clip; what the labels do not say stays at its default."""
+    """One labelled clip; what the labels do not say stays at its default.
+
+    `row` is where it stands in the labels, `grouped_by` what its group was taken from, and
+    `measured` its row of a feature table, where its features come from one.
+    """
 
     path: Path
     label: str
@@ -63,6 +56,10 @@ class Example:
     weight: float = 1.0
     start_s: float = 0.0
     duration_s: float | None = None
+    source: str = ""
+    row: object = field(default=None, compare=False, repr=False)
+    grouped_by: str = field(default="labels", compare=False, repr=False)
+    measured: Measured | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,40 +94,76 @@ class Companions:
 TEACHER_WINDOW_S: Final = 187 * 256 / 16000
 
 
-def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None) -> list[Example]:
+def read_labels(
+    labels: Any,
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+    fewest_groups: int = FEWEST_GROUPS,
+    features: Any = None,
+    by_sound: bool = False,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> list[Example]:
     """The examples of a labels file, of class folders, or of a DataFrame.
 
     Parameters
     ----------
     labels : path of a CSV with the columns ``path,label`` (``group``, ``slice``,
-        ``vocals``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are used when
-        there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
+        ``vocals``, ``source``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are
+        used when there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
         or a pandas DataFrame with the columns of the CSV. Where a column
         ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
         speak of that source, and the whole clip is used.
     audio_root : folder that paths are relative to; by default the CSV's own, or
         the working directory for a DataFrame.
+    fewest_groups : of score and of song that are needed: training needs several of both.
+    features : a feature table (Parquet file or DataFrame of one) that stands for the audio,
+        which need not be there; see `scoreorsong.feature_table`. A DataFrame of labels
+        that has the columns of a feature table is its own.
+    by_sound : whether to decode every clip, so that what cannot be decoded and recordings
+        that are there twice are found too.
+    n_jobs, progress : threads for decoding, and a wrapper that shows how far it is.
 
-    Without ``group`` the folder of a clip is its group; where a class has fewer than
-    `FEWEST_GROUPS` folders, each of its clips is a group of its own.
+    Without ``group`` the artist tag of a clip is its group, else its album tag, else its folder;
+    where a class has fewer than `FEWEST_GROUPS` folders, each of its clips without tags is a
+    group of its own. Parts of one file are of one group, whatever the labels say.
 
     Raises
     ------
-    LabelsError : with every finding: missing columns and files, unknown labels,
-        the same file twice, fewer than `FEWEST_GROUPS` groups of either class.
+    LabelsError : with every finding: missing and misspelt columns, missing files, unknown labels,
+        the same file twice, fewer than `fewest_groups` groups of either class; what a feature
+        table lacks, or what has changed since; by sound, the same recording twice.
     """
     if hasattr(labels, "to_dict"):
-        rows, root, name = _frame_rows(labels), Path(audio_root or "."), "<DataFrame>"
+        rows, root, name = frame_rows(labels), Path(audio_root or "."), "<DataFrame>"
+        features = labels if features is None and is_feature_frame(labels) else features
     elif os.path.isdir(labels):
-        rows, root, name = _folder_rows(Path(labels)), Path(audio_root or labels), str(labels)
+        rows, root, name = folder_rows(Path(labels)), Path(audio_root or labels), str(labels)
     else:
-        rows, root, name = _csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
-    findings: list[str] = []
-    examples = [e for number, row in rows if (e := _example(row, root, number, findings))]
+        rows, root, name = csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
+    table = None if features is None else read_table(features)
+    findings = _misspelt(rows[0][1]) if rows else []
+    examples = [e for number, row in rows if (e := _example(row, root, number, table, findings))]
     examples = _with_groups(examples)
-    findings += _findings(examples)
+    findings += _findings(examples, fewest_groups)
+    if by_sound:
+        findings += _findings_by_sound(examples, n_jobs, progress)
     _refuse_for(findings, name)
     return examples
+
+
+def _misspelt(columns: Iterable[object]) -> list[str]:
+    """A finding for every column whose name is nearly one that is used, and would be passed over."""
+    names = list(map(str, columns))
+    missing = [column for column in USED_COLUMNS if column not in names]
+    near = {
+        n: get_close_matches(n.strip().lower(), missing, 1, NEARLY) for n in names if n not in USED_COLUMNS
+    }
+    return [
+        f"column {n!r}: is not used; call it {found[0]!r}, or something else"
+        for n, found in near.items()
+        if found
+    ]
 
 
 def _refuse_for(findings: list[str], name: str) -> None:
@@ -141,72 +174,23 @@ def _refuse_for(findings: list[str], name: str) -> None:
         raise LabelsError(f"{name}: cannot be used:\n  " + "\n  ".join(listed))
 
 
-def _frame_rows(frame: Any) -> Sequence[_Row]:
-    if not {"path", "label"} <= set(frame.columns):
-        found = ", ".join(map(str, frame.columns)) or "nothing"
-        raise LabelsError(f"<DataFrame>: found the columns {found}; expected path and label")
-    filled = frame.astype(object).where(frame.notna(), None)
-    return list(zip(frame.index, filled.to_dict("records"), strict=True))
-
-
-def _csv_rows(path: Path) -> Sequence[_Row]:
-    """Every row with the line that it ends in."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or ())
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise LabelsError(
-            f"{path}: cannot be read as a labels CSV ({reason}); expected UTF-8 text"
-        ) from error
-    if not {"path", "label"} <= set(columns) or not rows:
-        found = ", ".join(columns) or "nothing"
-        raise LabelsError(
-            f"{path}: found the columns {found} and {len(rows)} rows; expected path, label and rows"
-        )
-    return rows
-
-
-def _folder_rows(folder: Path) -> Sequence[_Row]:
-    """One row per audio file under the class folders; the folder that a file lies in is its group."""
-    rows: list[dict[str, Any]] = [
-        {"path": path.relative_to(folder).as_posix(), "label": label}
-        for label in LABELS
-        for path in sorted((folder / label).rglob("*"))
-        if is_audio_file(path)
-    ]
-    if not rows:
-        raise LabelsError(
-            f"{folder}: no audio under {' or '.join(f'{label}/' for label in LABELS)}; expected class folders"
-        )
-    return list(enumerate(rows, 1))
-
-
-def is_audio_file(path: Path) -> bool:
-    """Whether a file in a folder is to be taken as audio, by its name; hidden ones are not."""
-    return has_audio_name(path.name) and path.name[0] != "." and os.path.isfile(path)
-
-
-def has_audio_name(name: str) -> bool:
-    """Whether a name ends as those of audio do."""
-    return os.path.splitext(name)[1].lower() in AUDIO_ENDINGS
-
-
-def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[str]) -> Example | None:
+def _example(
+    row: Mapping[str, Any], root: Path, number: object, table: FeatureTable | None, findings: list[str]
+) -> Example | None:
     """A checked example, or None after noting what is wrong with it."""
     name, label = _text(row, "path"), _text(row, "label")
     path = root / name
     before = len(findings)
     if label not in LABELS:
         findings.append(f"row {number}: label {label!r}; expected one of {', '.join(LABELS)}")
-    if not name or not os.path.isfile(path):  # unlike Path.is_file, never raises
+    if table is None and (not name or not os.path.isfile(path)):  # unlike Path.is_file, never raises
         findings.append(f"row {number}: no file {path}; check the path or --audio-root")
+    cut_already = bool(_text(row, "source_path"))
     numbers = {key: _number(row, key, number, findings) for key in ("weight", "start_s", "duration_s")}
+    part = (0.0, None) if cut_already else (numbers["start_s"] or 0.0, numbers["duration_s"])
+    measured = None if table is None else _measured(table, path, name, part, number, findings)
     if len(findings) > before:
         return None
-    cut_already = bool(_text(row, "source_path"))
     return Example(
         path=path,
         label=label,
@@ -216,20 +200,50 @@ def _example(row: Mapping[str, Any], root: Path, number: object, findings: list[
         vocals=_text(row, "vocals") or "unknown",
         licence=_text(row, "licence") or "not stated",
         weight=1.0 if numbers["weight"] is None else numbers["weight"],
-        start_s=0.0 if cut_already else numbers["start_s"] or 0.0,
-        duration_s=None if cut_already else numbers["duration_s"],
+        start_s=part[0],
+        duration_s=part[1],
+        row=number,
+        measured=measured,
+        source=_text(row, "source"),
     )
 
 
+def _measured(
+    table: FeatureTable,
+    path: Path,
+    name: str,
+    part: tuple[float, float | None],
+    number: object,
+    findings: list[str],
+) -> Measured | None:
+    """The clip's row of the table, or None after noting why there is none."""
+    found = table.find(path, name)
+    if part != (0.0, None):
+        found = "start_s and duration_s ask for a part, while a feature table holds whole files; cut the clip"
+    if isinstance(found, str):
+        findings.append(f"row {number}: {found}")
+        return None
+    return found
+
+
 def _with_groups(examples: list[Example]) -> list[Example]:
-    """Examples without a group get their folder, or their own name where folders are too few."""
+    """Examples without a group get one, and parts of one file share theirs."""
     folders = {label: {e.path.parent for e in examples if e.label == label} for label in LABELS}
 
-    def derived(example: Example) -> str:
-        several = len(folders[example.label]) >= FEWEST_GROUPS
-        return (example.path.parent if several else example.path).as_posix()
+    def derived(example: Example) -> tuple[str, str]:
+        if named := whose(example.path):
+            tag, name = named
+            return (name if tag == "artist" else f"{tag}: {name}"), f"{tag} tag"
+        if len(folders[example.label]) >= FEWEST_GROUPS:
+            return example.path.parent.as_posix(), "folder"
+        return example.path.as_posix(), "file"
 
-    return [e if e.group else replace(e, group=derived(e)) for e in examples]
+    grouped = [(e.group, "labels") if e.group else derived(e) for e in examples]
+    groups = merged([group for group, _ in grouped], alike(os.path.realpath(e.path) for e in examples))
+    return [
+        replace(e, group=group, grouped_by=how)
+        for e, group, (_, how) in zip(examples, groups, grouped, strict=True)
+    ]
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
@@ -250,20 +264,66 @@ def _number(row: Mapping[str, Any], key: str, number: object, findings: list[str
     return value
 
 
-def _findings(examples: Iterable[Example]) -> list[str]:
+def _findings(examples: Sequence[Example], fewest_groups: int) -> list[str]:
     """What is wrong with the examples as a set."""
-    counts = Counter((e.path, e.start_s) for e in examples)
-    twice = [f"{path}: listed {n} times; keep one row of it" for (path, _), n in counts.items() if n > 1]
-    return twice + _too_few(("score", "song"), {(e.label, e.group) for e in examples}, "groups")
+    twice = [
+        f"{_rows(places, examples)}: {examples[places[0]].path}: listed {len(places)} times; keep one row of it"
+        for places in alike((e.path, e.start_s) for e in examples)
+    ]
+    return twice + _too_few(
+        ("score", "song"), {(e.label, e.group) for e in examples}, "groups", fewest_groups
+    )
 
 
-def _too_few(kinds: Iterable[str], members: Set[tuple[str, str]], what: str) -> list[str]:
-    """A finding for every kind that has fewer than `FEWEST_GROUPS` members."""
+def _rows(places: Iterable[int], examples: Sequence[Example]) -> str:
+    return "rows " + ", ".join(str(examples[place].row) for place in places)
+
+
+def _findings_by_sound(
+    examples: Sequence[Example], n_jobs: int | None, progress: Progress | None
+) -> list[str]:
+    """What only decoding tells: clips that are no audio, and recordings that are there twice."""
+    work = joblib.Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")(
+        joblib.delayed(_sound)(e) for e in examples
+    )
+    if progress and any(e.measured is None for e in examples):
+        work = progress(work, len(examples))
+    sounds = list(work)
+    broken = [f"row {e.row}: {s}" for e, s in zip(examples, sounds, strict=True) if isinstance(s, AudioError)]
+    repeated = [
+        _repeated([examples[place] for place in places])
+        for places in alike(sounds)
+        if len({examples[place].path for place in places}) > 1
+    ]
+    return broken + repeated
+
+
+def _sound(example: Example) -> str | AudioError:
+    if example.measured is not None:
+        return example.measured.sound
+    try:
+        return sound_of(example.path, offset_s=example.start_s, max_s=example.duration_s)
+    except AudioError as error:
+        return error
+
+
+def _repeated(examples: Sequence[Example]) -> str:
+    """The finding about one recording under several names."""
+    names = ", ".join(e.name for e in examples)
+    labels = sorted({e.label for e in examples})
+    mend = "keep one of them" if len(labels) == 1 else f"called {' and '.join(labels)}: decide, and keep one"
+    return f"{_rows(range(len(examples)), examples)}: {names}: the same recording; {mend}"
+
+
+def _too_few(
+    kinds: Iterable[str], members: Set[tuple[str, str]], what: str, fewest: int = FEWEST_GROUPS
+) -> list[str]:
+    """A finding for every kind that has fewer than `fewest` members."""
     count = Counter(kind for kind, _ in members)
     return [
-        f"{kind}: {count[kind]} {what}; expected at least {FEWEST_GROUPS}, so that each can be tested by others"
+        f"{kind}: {count[kind]} {what}; expected at least {fewest}, so that each can be tested by others"
         for kind in kinds
-        if count[kind] < FEWEST_GROUPS
+        if count[kind] < fewest
     ]
 
 

@@ -60,6 +60,17 @@ class NormalScores:
 
 
 @dataclass(frozen=True)
+class Standard:
+    """What StandardScaler learnt, for an estimator of one's own: nothing is drawn in; a factor of 0 mutes an input."""
+
+    mean: Matrix
+    factor: Matrix
+
+    def __call__(self, rows: Matrix) -> Matrix:
+        return np.asarray((rows - self.mean) * self.factor)
+
+
+@dataclass(frozen=True)
 class Kernel:
     """A radial-basis expansion, ``exp(-gamma |x - landmark|²) @ weights + bias``.
 
@@ -67,7 +78,7 @@ class Kernel:
     model: ``landmarks (n, inputs)``, ``weights (n, outputs)``, ``bias (outputs,)``.
     """
 
-    landmarks: npt.NDArray[np.float16]
+    landmarks: npt.NDArray[np.floating[Any]]
     weights: Matrix
     bias: Matrix
     gamma: float
@@ -141,7 +152,7 @@ class Decision:
     `dialogue` is None in a model that was trained without speech to mix over its clips.
     """
 
-    scores: NormalScores
+    scores: NormalScores | Standard
     clear: Expert
     dialogue: Dialogue | None
 

@@ -34,3 +34,7 @@ class ResultsError(ScoreOrSongError):
 
 class ExportError(ScoreOrSongError):
     """A timeline cannot be written: an option, an extra that is not installed, or the file."""
+
+
+class ReportError(ScoreOrSongError):
+    """The report of an evaluation cannot be made: its ending, its folder, or nothing to draw with."""

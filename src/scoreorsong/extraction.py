@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .audio import Audio, Source, open_audio
+from collections.abc import Callable, Iterable, Iterator
+
+from .audio import Audio, Samples, Source, open_audio
 from .features import Features, measure
 from .spectra import stream
 from .spool import Spool
@@ -17,6 +19,7 @@ def extract(
     offset_s: float = 0.0,
     max_s: float | None = None,
     windows: bool = True,
+    listener: Callable[[Samples], object] | None = None,
 ) -> Features:
     """The named numbers of a clip.
 
@@ -26,6 +29,7 @@ def extract(
     rate : sample rate of an array in Hz.
     offset_s, max_s : the part to analyse, in seconds; by default all of it.
     windows : whether to measure every window of 10 s as well as the clip.
+    listener : is given every block of samples as it is decoded.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def extract(
     24
     """
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
-    with Spool(stream(audio)) as spool:
+    with Spool(stream(audio if listener is None else _overheard(audio, listener))) as spool:
         warn_if_odd(audio, spool.duration_s, silent=spool.is_silent)
         return measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
 
@@ -50,3 +54,9 @@ def warn_if_odd(audio: Audio, duration_s: float, *, silent: bool) -> None:
         audio.warn("nothing but silence")
     elif duration_s < SHORT_S:
         audio.warn(f"only {duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
+
+
+def _overheard(blocks: Iterable[Samples], listener: Callable[[Samples], object]) -> Iterator[Samples]:
+    for block in blocks:
+        listener(block)
+        yield block

@@ -175,17 +175,23 @@ def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
 
 
 def fit(
-    takes: Sequence[Take], tags: Sequence[str], *, ear: Ear | None = None, random_state: int = 0
+    takes: Sequence[Take],
+    tags: Sequence[str],
+    *,
+    ear: Ear | None = None,
+    added: Sequence[Heard] = (),
+    random_state: int = 0,
 ) -> tuple[Model, LogisticRegression]:
     """The model of the learnable takes, its card still empty, and the vocals-only baseline.
 
-    With a ready-made `ear`, which never met these takes, only the rest is learnt. The
+    With a ready-made `ear`, which never met these takes, only the rest is learnt; then what was
+    heard by it in further takes may be `added`. The
     baseline is a regression on `VOICE_SUMMARY`: the decision of one who only hears
     whether someone sings.
     """
     takes = learnable(takes)
-    fold_of = fold_of_groups(takes, INNER_FOLDS, random_state)
-    heard = _inner_hearing(takes, tags, fold_of, ear, random_state)
+    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, random_state)
+    heard = [*inner_hearing(takes, tags, fold_of, ear, random_state), *added]
     decided = [h for h in heard if h.row is not None]
     rows = np.stack([h.row for h in decided if h.row is not None])
     table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
@@ -231,7 +237,7 @@ class Table:
         return [t for t, flag in zip(self.takes, flags, strict=True) if flag]
 
 
-def _inner_hearing(
+def inner_hearing(
     takes: Sequence[Take], tags: Sequence[str], fold_of: dict[str, int], ear: Ear | None, random_state: int
 ) -> list[Heard]:
     """What is heard in every take by ears that never met its group, in the order of the takes."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fnmatch
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from .dataset import has_audio_name
 from .errors import BatchError
+from .label_rows import has_audio_name
 
 Fingerprint: TypeAlias = tuple[int, int]
 UNKNOWN: Final[Fingerprint] = (-1, -1)
@@ -59,6 +59,33 @@ def find_files(folder: str | os.PathLike[str], *, pattern: str = "*", recursive:
             "the pattern and the endings of the files"
         )
     return Found(files, walk.closed)
+
+
+def found_files(sources: Iterable[str | os.PathLike[str]]) -> Found:
+    """The files named, whatever their endings, and the audio of the folders named.
+
+    Raises
+    ------
+    BatchError : a folder cannot be read, or has no audio in it.
+    """
+    files, closed = dict[str, Fingerprint](), dict[str, str]()
+    for source in (str(os.fspath(source)) for source in sources):
+        if os.path.isdir(source):
+            found = find_files(source)
+            files.update(found.files)
+            closed.update(found.closed)
+        else:
+            files[source] = fingerprint(source)
+    return Found(dict(sorted(files.items())), closed)
+
+
+def fingerprint(path: str) -> Fingerprint:
+    """Size in bytes and time of change in ns; `UNKNOWN` where there is no such file."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return UNKNOWN
+    return found.st_size, found.st_mtime_ns
 
 
 class _Walk:

@@ -11,8 +11,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, TypeAlias
@@ -20,10 +20,35 @@ from typing import Any, BinaryIO, Final, Protocol, TypeAlias
 from .errors import BatchError
 from .files import whole
 
-ROWS_PER_BATCH: Final = 10_000
+ROWS_PER_BATCH: Final = 500
 
 Row: TypeAlias = dict[str, Any]
-Columns: TypeAlias = Mapping[str, type]  # str, bool, int or float by name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of a table hold.
+
+    Attributes
+    ----------
+    columns : their names, in order.
+    made_by : the column that tells what made a row, such as a model; what another made is made anew.
+    kinds : pyarrow's names of the types of those columns that are no text.
+    bulky : columns too long for a cell, which only Parquet has; such a table is never held in
+        memory as a whole, not even to sort it.
+    unpacked : a row as Parquet holds it, from the row that JSON holds.
+    """
+
+    columns: tuple[str, ...]
+    made_by: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    bulky: tuple[str, ...] = ()
+    unpacked: Callable[[Row], Row] = lambda row: row
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The columns that CSV has."""
+        return tuple(column for column in self.columns if column not in self.bulky)
 
 
 class Format(Protocol):
@@ -44,11 +69,11 @@ class Format(Protocol):
 
 @dataclass(frozen=True)
 class Csv:
-    columns: Columns
+    layout: Layout
 
     @property
     def begins(self) -> bytes:
-        return ",".join(self.columns).encode()
+        return ",".join(self.layout.cells).encode()
 
     @property
     def head(self) -> bytes:
@@ -56,25 +81,25 @@ class Csv:
 
     def encode(self, row: Row) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text).writerow([_cell(value) for value in row.values()])
+        csv.writer(text).writerow([_cell(row[column]) for column in self.layout.cells])
         return text.getvalue().encode("utf-8", "surrogateescape")
 
     def read(self, path: Path) -> Iterator[Row | None]:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.reader(file)
+            lines, cells = csv.reader(file), self.layout.cells
             next(lines, None)
             for line in lines:
-                yield dict(zip(self.columns, line, strict=True)) if len(line) == len(self.columns) else None
+                yield dict(zip(cells, line, strict=True)) if len(line) == len(cells) else None
 
 
 @dataclass(frozen=True)
 class JsonLines:
-    columns: Columns
+    layout: Layout
     head = b""
 
     @property
     def begins(self) -> bytes:
-        return f'{{"{next(iter(self.columns))}": '.encode()
+        return f'{{"{self.layout.columns[0]}": '.encode()
 
     def encode(self, row: Row) -> bytes:
         return json.dumps(row).encode() + b"\n"
@@ -83,7 +108,7 @@ class JsonLines:
         with path.open("rb") as file:
             for line in file:
                 row = parsed(line)
-                yield row if isinstance(row, dict) and tuple(row) == tuple(self.columns) else None
+                yield row if isinstance(row, dict) and tuple(row) == self.layout.columns else None
 
 
 # A Parquet file cannot grow: its rows are kept as JSON Lines until it is written.
@@ -94,7 +119,7 @@ _BY_ENDING: Final[Mapping[str, type[Csv] | type[JsonLines]]] = {
 }
 
 
-def format_of(path: str | os.PathLike[str], columns: Columns) -> Format:
+def format_of(path: str | os.PathLike[str], layout: Layout) -> Format:
     """The format that the ending of a name asks for.
 
     Raises
@@ -106,34 +131,35 @@ def format_of(path: str | os.PathLike[str], columns: Columns) -> Format:
         raise BatchError(f"{path}: has the ending {ending!r}; expected {', '.join(_BY_ENDING)}")
     if is_parquet(path):
         _arrow(path)
-    return _BY_ENDING[ending](columns)
+    return _BY_ENDING[ending](layout)
 
 
 def is_parquet(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() == ".parquet"
 
 
-def write_table(path: str | os.PathLike[str], columns: Columns, rows: Iterable[Row]) -> None:
+def write_table(path: str | os.PathLike[str], layout: Layout, rows: Iterable[Row]) -> None:
     """All rows as one file, which appears whole or not at all; where a link stands, it is kept.
 
     Raises
     ------
     OSError : it cannot be written.
     """
-    form, target = format_of(path, columns), os.path.realpath(path)
+    form, target = format_of(path, layout), os.path.realpath(path)
     with whole(target) as file:
         if is_parquet(path):
-            _write_parquet(file, columns, iter(rows))
+            _write_parquet(file, layout, rows)
         else:
             file.write(form.head)
             file.writelines(map(form.encode, rows))
 
 
-def _write_parquet(file: BinaryIO, columns: Columns, rows: Iterator[Row]) -> None:
+def _write_parquet(file: BinaryIO, layout: Layout, rows: Iterable[Row]) -> None:
     arrow = _arrow(file.name)
-    types = {str: arrow.string(), bool: arrow.bool_(), int: arrow.int64(), float: arrow.float64()}
-    schema = arrow.schema([(name, types[kind]) for name, kind in columns.items()])
-    texts = ({name: spelt(value) for name, value in row.items()} for row in rows)
+    types = {name: arrow.type_for_alias(kind) for name, kind in layout.kinds.items()}
+    types |= {name: arrow.list_(types[name]) for name in layout.bulky}
+    schema = arrow.schema([(name, types.get(name, arrow.string())) for name in layout.columns])
+    texts = ({name: spelt(value) for name, value in layout.unpacked(row).items()} for row in rows)
     with arrow.parquet.ParquetWriter(file, schema) as writer:
         while batch := list(islice(texts, ROWS_PER_BATCH)):
             writer.write_table(arrow.Table.from_pylist(batch, schema))

@@ -20,7 +20,7 @@ import scipy.ndimage
 from scipy.special import expit
 
 from . import audio, spectra, storage
-from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler
+from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler, Standard
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
@@ -43,6 +43,11 @@ class Ear:
     def __call__(self, segments: Array) -> Matrix:
         """A logit per segment and head, ``(segments, heads)``."""
         return np.concatenate([self.kernel(self.scaler(rows)) for rows in _contexts(segments)])
+
+    @property
+    def ear_id(self) -> str:
+        """Hash of its numbers: what two ears of one id hear is the same."""
+        return storage.content_id(storage.to_bytes(_plain(self)))
 
 
 @dataclass(frozen=True)
@@ -141,13 +146,54 @@ class Model:
             raise ModelError(f"{path}: is damaged ({error!r}); get or train the model again") from error
 
     @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        band: tuple[float, float],
+        ear_of: Model,
+        card: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A scikit-learn classifier of clip features in the place of the decision.
+
+        What it says of a clip's probability is kept to 1e-6, in a file that needs no scikit-learn; the voice,
+        the music and ``no_music`` stay with the ear.
+
+        Parameters
+        ----------
+        estimator : fitted on the matrix of `ClipFeatures`; see `estimators.decision_of`.
+        band : probabilities between these two are called uncertain; choose it from
+            predictions on groups that the estimator never met.
+        ear_of : a model whose ear and thresholds are kept, such as `prediction.default_model`'s.
+        card : what to write on the card, as plain values.
+
+        Raises
+        ------
+        ModelError : it is not fitted, knows other classes or features, or a model file cannot hold it.
+        """
+        from .estimators import decision_of
+
+        low, high = band
+        if not 0 <= low <= 0.5 <= high <= 1:
+            raise ModelError(f"band={band}: expected two probabilities with 0.5 between them")
+        decision = decision_of(estimator, len(input_names(ear_of.ear.heads)))
+        return cls(
+            ear=ear_of.ear,
+            decision=decision,
+            voice_threshold=ear_of.voice_threshold,
+            music_threshold=ear_of.music_threshold,
+            band=(float(low), float(high)),
+            card={"estimator": repr(estimator), "ear": f"of model {ear_of.model_id}", **(card or {})},
+        )
+
+    @classmethod
     def _built(cls, content: dict[str, Any], model_id: str) -> Self:
         ear, decision = content["ear"], content["decision"]
         low, high = content["band"]
         model = cls(
             ear=Ear(Scaler(**ear["scaler"]), Kernel(**ear["kernel"]), tuple(ear["heads"])),
             decision=Decision(
-                NormalScores(**decision["scores"]),
+                _scores(decision["scores"]),
                 _expert(decision["clear"]),
                 _dialogue(decision["dialogue"]),
             ),
@@ -251,6 +297,10 @@ def _voice_summary(logits: Matrix) -> Matrix:
     changes = float(np.mean(sung[1:] != sung[:-1])) if len(sung) > 1 else 0.0
     quantiles = np.quantile(probability, (0.1, 0.5, 0.9))
     return np.array([probability.mean(), sung.mean(), *quantiles, longest, changes])
+
+
+def _scores(content: dict[str, Any]) -> NormalScores | Standard:
+    return NormalScores(**content) if "quantiles" in content else Standard(**content)
 
 
 def _expert(content: dict[str, Any]) -> Expert:

@@ -33,16 +33,16 @@ DTYPES: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": 
 Arrays = dict[str, npt.NDArray[Any]]
 
 
-def save(path: str | os.PathLike[str], content: dict[str, Any]) -> str:
+def save(path: str | os.PathLike[str], content: dict[str, Any], *, kind: str = FORMAT) -> str:
     """Write `content` (plain values and arrays, nested) and return its id.
 
-    The same content gives the same bytes. The file appears whole or not at all.
+    `kind` is what the file says it is and must be asked for as; the same content gives the same bytes. The file appears whole or not at all.
 
     Raises
     ------
     ModelError : a value that the format cannot hold, or an unwritable path.
     """
-    data = to_bytes(content)
+    data = to_bytes(content, kind=kind)
     target = Path(path)
     try:
         write_whole(target, data)
@@ -54,7 +54,7 @@ def save(path: str | os.PathLike[str], content: dict[str, Any]) -> str:
     return content_id(data)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+def load(path: str | os.PathLike[str], *, kind: str = FORMAT) -> tuple[dict[str, Any], str]:
     """The content of a model file, and its id.
 
     Raises
@@ -68,7 +68,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot be read ({reason}); expected a model file") from error
     try:
-        return from_bytes(data), content_id(data)
+        return from_bytes(data, kind=kind), content_id(data)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
 
@@ -78,10 +78,10 @@ def content_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def to_bytes(content: dict[str, Any]) -> bytes:
+def to_bytes(content: dict[str, Any], *, kind: str = FORMAT) -> bytes:
     """`content` in the file format."""
     arrays: Arrays = {}
-    document = {"format": FORMAT, "format_version": FORMAT_VERSION, "content": _encode(content, arrays)}
+    document = {"format": kind, "format_version": FORMAT_VERSION, "content": _encode(content, arrays)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "model.json", json.dumps(document, indent=1, sort_keys=True).encode())
@@ -90,7 +90,7 @@ def to_bytes(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes) -> dict[str, Any]:
+def from_bytes(data: bytes, *, kind: str = FORMAT) -> dict[str, Any]:
     """The inverse of `to_bytes`; checks sizes, types and names before it builds anything."""
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(f"is larger than {MAX_FILE_BYTES >> 20} MB; expected a model of a few MB at most")
@@ -100,9 +100,9 @@ def from_bytes(data: bytes) -> dict[str, Any]:
         name, version = document["format"], document["format_version"]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError("is damaged: its model.json cannot be read; get or train the model again") from error
-    if name != FORMAT or version != FORMAT_VERSION:
+    if name != kind or version != FORMAT_VERSION:
         raise ModelError(
-            f"has format {name!r} version {version!r}; this release reads {FORMAT!r} version "
+            f"has format {name!r} version {version!r}; this release reads {kind!r} version "
             f"{FORMAT_VERSION}: update score-or-song or train the model again"
         )
     try:

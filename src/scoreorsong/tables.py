@@ -24,17 +24,14 @@ from typing import Any, Final
 from .errors import BatchError
 from .files import whole
 from .folders import UNKNOWN, Fingerprint
-from .formats import Columns, Row, format_of, is_parquet, parsed, write_table
+from .formats import Layout, Row, format_of, is_parquet, parsed, write_table
 from .prediction import Failure, Prediction
 from .results import COLUMNS
 
-_NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
-TYPES: Final[Columns] = {
-    **dict.fromkeys(COLUMNS, str),
-    **dict.fromkeys(_NUMBERS, float),
-    "confident": bool,
-}
+NUMBERS: Final = ("song_probability", "vocal_fraction", "music_fraction", "duration_s")
 TAIL_BYTES: Final = 1 << 20
+
+RESULTS: Final = Layout(COLUMNS, "model_id", {**dict.fromkeys(NUMBERS, "float64"), "confident": "bool"})
 
 
 def row_of(result: Prediction | Failure, model_id: str) -> Row:
@@ -58,6 +55,7 @@ class Table:
     Parameters
     ----------
     output : its path; the ending chooses the format.
+    layout : what its rows hold.
     resume : whether to go on with what is there, instead of deleting it.
 
     Raises
@@ -65,9 +63,11 @@ class Table:
     BatchError : another ending, not writable, or a file there that is no table of a scan.
     """
 
-    def __init__(self, output: str | os.PathLike[str], *, resume: bool = True) -> None:
+    def __init__(
+        self, output: str | os.PathLike[str], *, layout: Layout = RESULTS, resume: bool = True
+    ) -> None:
         target = Path(os.path.realpath(output))
-        self._format = format_of(output, TYPES)
+        self._layout, self._format = layout, format_of(output, layout)
         self._parquet = Path(output) if is_parquet(output) else None
         self.path = _beside(target, ".jsonl") if self._parquet else target
         self._state = _beside(self.path, ".state")
@@ -116,17 +116,17 @@ class Table:
         except OSError as error:
             raise _unwritable(target, error) from error
 
-    def take_up(self, files: Mapping[str, Fingerprint], model_id: str) -> set[str]:
+    def take_up(self, files: Mapping[str, Fingerprint], made_by: str) -> set[str]:
         """Drop the rows that do not hold any more; returns the files of `files` that are done.
 
-        Rows of files that are not in `files` stay. A row goes if its file or the model has
+        Rows of files that are not in `files` stay. A row goes if its file or what made it has
         changed, if it is a failure (what mends it may lie outside the file), or if it is torn.
         """
         unchanged, done = self._unchanged(files), set[str]()
         kept = total = 0
         for row in self.rows():
             total += 1
-            if row is not None and _holds(row, files, unchanged, model_id) and row["path"] not in done:
+            if row is not None and self._holds(row, files, unchanged, made_by) and row["path"] not in done:
                 done.add(row["path"])
                 kept += 1
         if kept < total:
@@ -134,9 +134,15 @@ class Table:
             self._rewrite(
                 self._format.encode(row)
                 for row in self.rows()
-                if row is not None and _holds(row, files, unchanged, model_id) and _take(left, row["path"])
+                if row is not None
+                and self._holds(row, files, unchanged, made_by)
+                and _take(left, row["path"])
             )
         return done & files.keys()
+
+    def _holds(self, row: Row, files: Mapping[str, Fingerprint], unchanged: set[str], made_by: str) -> bool:
+        path, maker = row["path"], row[self._layout.made_by]
+        return path not in files or (row["status"] == "ok" and maker == made_by and path in unchanged)
 
     def _unchanged(self, files: Mapping[str, Fingerprint]) -> set[str]:
         same = set[str]()
@@ -169,15 +175,19 @@ class Table:
 
     def finish(self) -> None:
         """Sort the rows by path, if they are not, and write the Parquet file, if one is asked for."""
+        if not self._layout.bulky:
+            self._sort()
+        if self._parquet:
+            try:
+                write_table(self._parquet, self._layout, (row for row in self.rows() if row is not None))
+            except OSError as error:
+                raise _unwritable(self._parquet, error) from error
+
+    def _sort(self) -> None:
         paths = [row["path"] for row in self.rows() if row is not None]
         if any(a > b for a, b in pairwise(paths)):
             by_path = {row["path"]: self._format.encode(row) for row in self.rows() if row is not None}
             self._rewrite(by_path[path] for path in sorted(by_path))
-        if self._parquet:
-            try:
-                write_table(self._parquet, TYPES, (row for row in self.rows() if row is not None))
-            except OSError as error:
-                raise _unwritable(self._parquet, error) from error
 
     def _rewrite(self, lines: Iterable[bytes]) -> None:
         """Replace the table in one step."""
@@ -255,11 +265,6 @@ def _cut_torn_line(file: Any) -> None:
 
 def _is_state(state: object) -> bool:
     return isinstance(state, list) and len(state) == 4
-
-
-def _holds(row: Row, files: Mapping[str, Fingerprint], unchanged: set[str], model_id: str) -> bool:
-    path = row["path"]
-    return path not in files or (row["status"] == "ok" and row["model_id"] == model_id and path in unchanged)
 
 
 def _take(left: set[str], path: str) -> bool:

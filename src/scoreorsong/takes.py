@@ -115,6 +115,9 @@ def _checked(examples: Sequence[Example]) -> set[int]:
 
 
 def _clip_takes(example: Example, companions: Companions | None, seed: int, checked: bool) -> list[Take]:
+    if example.measured is not None:  # there is no audio to vary
+        own = frozenset({example.group})
+        return [_known_take(example, "original", own, example.measured.features, companions)]
     samples = read_audio(example.path, offset_s=example.start_s, max_s=example.duration_s)
     own = frozenset({example.group})
     takes = [_clip_take(example, "original", own, samples, companions)]
@@ -154,7 +157,13 @@ def _mixes(
 def _clip_take(
     example: Example, variant: str, groups: frozenset[str], samples: Samples, companions: Companions | None
 ) -> Take:
-    features = _measured(samples, example.name)
+    return _known_take(example, variant, groups, _measured(samples, example.name), companions)
+
+
+def _known_take(
+    example: Example, variant: str, groups: frozenset[str], features: Features, companions: Companions | None
+) -> Take:
+    """A take with what the labels, the annotation and the teacher tell of its segments."""
     n = len(features.segments)
     known = {
         "voice": np.full(n, np.nan),

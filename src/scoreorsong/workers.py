@@ -16,9 +16,10 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -26,10 +27,11 @@ from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
 from .errors import BatchError
+from .feature_table import FEATURES_ID, Measured, attempt_to_measure
 from .model import Model
 from .prediction import Failure, Prediction, attempt
 
-Result: TypeAlias = Prediction | Failure
+Result: TypeAlias = Prediction | Measured | Failure
 
 TIMEOUT_S: Final = 600.0
 PARENT_CHECK_S: Final = 1.0
@@ -57,7 +59,26 @@ _DIED_ON_CLUSTER: Final = (
     "--timeout"
 )
 
-_held: dict[str, Model] = {}
+
+@dataclass(frozen=True)
+class Task:
+    """What is done with every file; `key` tells it from other tasks, as the id of a model does."""
+
+    key: str
+    run: Callable[[str], Result] = field(repr=False)
+
+
+def predicting(model: Model) -> Task:
+    """Ask a model about every file."""
+    return Task(model.model_id, partial(attempt, model=model))
+
+
+def measuring() -> Task:
+    """Take the features of every file."""
+    return Task(FEATURES_ID, attempt_to_measure)
+
+
+_held: dict[str, Task] = {}
 
 
 class Crew(Protocol):
@@ -116,19 +137,19 @@ def _handed_out(
                 finished.append((task[0], result))
 
 
-def hold(model: Model) -> None:
-    """In a worker: keep a model for all files to come."""
-    _held[model.model_id] = model
+def hold(task: Task) -> None:
+    """In a worker: keep a task for all files to come."""
+    _held[task.key] = task
 
 
-def attempt_held(path: str, name: str, model_id: str, timeout_s: float | None) -> Result:
-    """In a worker: `attempt` by a model held, under the watchdog; results speak of `name`."""
+def attempt_held(path: str, name: str, key: str, timeout_s: float | None) -> Result:
+    """In a worker: the task held, under the watchdog; results speak of `name`."""
     if timeout_s is None:
-        return _renamed(attempt(path, _held[model_id]), path, name)
+        return _renamed(_held[key].run(path), path, name)
     with open(os.devnull, "w") as nowhere:
         faulthandler.dump_traceback_later(timeout_s, exit=True, file=nowhere)
         try:
-            return _renamed(attempt(path, _held[model_id]), path, name)
+            return _renamed(_held[key].run(path), path, name)
         finally:
             faulthandler.cancel_dump_traceback_later()
 
@@ -146,8 +167,8 @@ def _unforeseen(name: str, error: BaseException) -> Failure:
 class LocalCrew:
     """Processes of this machine, one executor each; started when first needed, replaced when dead."""
 
-    def __init__(self, model: Model, *, jobs: int | None = None, timeout_s: float | None = TIMEOUT_S) -> None:
-        self._model, self._timeout_s = model, timeout_s
+    def __init__(self, task: Task, *, jobs: int | None = None, timeout_s: float | None = TIMEOUT_S) -> None:
+        self._task, self._timeout_s = task, timeout_s
         self._jobs = cpu_count() if jobs == -1 else jobs or 1
         self._idle: list[_Worker] = []
         self._busy: dict[Future[Result], _Worker] = {}
@@ -156,12 +177,10 @@ class LocalCrew:
         return self._jobs
 
     def submit(self, path: str) -> Future[Result]:
-        worker = self._idle.pop() if self._idle else _Worker(self._model)
+        worker = self._idle.pop() if self._idle else _Worker(self._task)
         absolute = os.path.abspath(path)
         try:
-            future = worker.executor.submit(
-                attempt_held, absolute, path, self._model.model_id, self._timeout_s
-            )
+            future = worker.executor.submit(attempt_held, absolute, path, self._task.key, self._timeout_s)
         except BrokenExecutor as error:  # it died with nothing in hand
             self._bury(worker, error)
             return self.submit(path)
@@ -208,20 +227,20 @@ class LocalCrew:
 class _Worker:
     """One process; `ready` fails if it could not even start, `began` is when its last file was sent."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, task: Task) -> None:
         self.executor = ProcessPoolExecutor(
-            1, initializer=_start, initargs=(model, os.getpid()), env=ENVIRONMENT
+            1, initializer=_start, initargs=(task, os.getpid()), env=ENVIRONMENT
         )
         with _ctrl_c_withheld():
             self.ready = self.executor.submit(os.getpid)
         self.began = 0.0
 
 
-def _start(model: Model, parent: int) -> None:
-    """In a new local worker: hold the model, leave Ctrl-C to the parent, end when it has gone."""
+def _start(task: Task, parent: int) -> None:
+    """In a new local worker: hold the task, leave Ctrl-C to the parent, end when it has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    hold(model)
+    hold(task)
 
 
 def _end_with(parent: int) -> None:
@@ -252,21 +271,21 @@ def _signal(error: BaseException) -> str:
 class DaskCrew:
     """The workers of a running ``dask.distributed`` scheduler, those that join later too."""
 
-    def __init__(self, address: str, model: Model, *, timeout_s: float | None = TIMEOUT_S) -> None:
-        self._address, self._model_id, self._timeout_s = address, model.model_id, timeout_s
+    def __init__(self, address: str, task: Task, *, timeout_s: float | None = TIMEOUT_S) -> None:
+        self._address, self._key, self._timeout_s = address, task.key, timeout_s
         self._client = _connected(address)
         try:
-            self._prepare(model)
+            self._prepare(task)
         except BaseException:
             self.close()
             raise
         self._executor = self._client.get_executor(pure=False)
         self._suspects: set[str] = set()
 
-    def _prepare(self, model: Model) -> None:
+    def _prepare(self, task: Task) -> None:
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_S)
-            self._client.register_plugin(_holder(model), name=f"score-or-song model {model.model_id}")
+            self._client.register_plugin(_holder(task), name=f"score-or-song {task.key}")
         except Exception as error:  # also whatever a worker raises that lacks the package
             raise BatchError(
                 f"{self._address}: no worker is ready ({error!r}); start `dask worker {self._address} "
@@ -290,7 +309,7 @@ class DaskCrew:
 
     def submit(self, path: str) -> Future[Result]:
         absolute = os.path.abspath(path)
-        return self._executor.submit(attempt_held, absolute, path, self._model_id, self._timeout_s)
+        return self._executor.submit(attempt_held, absolute, path, self._key, self._timeout_s)
 
     def settle(self, future: Future[Result], path: str) -> Result | None:
         from distributed.scheduler import KilledWorker
@@ -328,12 +347,12 @@ def _connected(address: str) -> Any:
         ) from error
 
 
-def _holder(model: Model) -> Any:
-    """A plugin that makes every worker of a cluster hold a model, those that join later too."""
+def _holder(task: Task) -> Any:
+    """A plugin that makes every worker of a cluster hold a task, those that join later too."""
     from distributed import WorkerPlugin
 
     class Holder(WorkerPlugin):  # type: ignore[misc]  # made here, because dask is an extra
         def setup(self, worker: Any) -> None:
-            hold(model)
+            hold(task)
 
     return Holder()

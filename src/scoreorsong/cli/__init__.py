@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import ScoreOrSongError
-from . import features, info, predict, report, scan, timeline, train
+from . import evaluate, features, info, predict, report, scan, timeline, train
 from .common import NOTHING_DONE, OK
 
 
@@ -55,6 +55,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(verbose=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (predict, scan, timeline, features, train, report, info):
+    for room in (predict, scan, timeline, features, train, evaluate, report, info):
         room.add(commands)
     return parser

@@ -52,6 +52,24 @@ def seconds(text: str) -> float:
     return value
 
 
+def add_table_options(parser: Any) -> None:
+    """How a table is filled: by how many, how patiently, and from where on."""
+    parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=600.0,
+        metavar="S",
+        help="give up a file after so many seconds (default: 600; 0: never)",
+    )
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with a table that is there (the default), or begin it anew",
+    )
+
+
 def exit_code(failed: int, total: int) -> int:
     return OK if not failed else NOTHING_DONE if failed == total else SOME_FAILED
 

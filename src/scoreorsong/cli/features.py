@@ -4,92 +4,112 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ..errors import AudioError, ScoreOrSongError
-from .common import command, exit_code
+from .common import add_table_options, command, exit_code, progress_shown
 
 if TYPE_CHECKING:
     from ..features import Features
 
 
 def add(commands: Any) -> None:
-    example = "score-or-song features cue.wav"
-    parser = command(commands, "features", run, "print or write the named numbers of files", example)
+    example = "score-or-song features clips -o table.parquet --jobs 4"
+    what = (
+        "print the named numbers of files, or write them to a table that train takes in place of audio; "
+        "run again, it goes on where it ended"
+    )
+    parser = command(commands, "features", run, what, example)
     parser.add_argument("paths", nargs="+", metavar="FILE|FOLDER", help="audio files, or folders of them")
-    parser.add_argument("-o", "--output", metavar="CSV", help="write one row per file to this CSV")
-    parser.add_argument("--windows", action="store_true", help="with -o: one row per window of 10 s instead")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="TABLE",
+        help="write one row per file: .parquet to train from, .csv for the clip's numbers alone",
+    )
+    parser.add_argument(
+        "--windows", action="store_true", help="with -o CSV: one row per window of 10 s, all in one go"
+    )
+    add_table_options(parser.add_argument_group("with -o, but without --windows"))
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.windows:
+        return _write_windows(options)
+    if options.output:
+        return _write_table(options)
+    failed: list[str] = []
+    files = _audio_files(options.paths)
+    for features in _extracted(files, failed):
+        print(f"{features.source}  ({features.duration_s:.1f} s)")
+        for feature, value in features.items():
+            print(f"  {feature.name:34} {value:12.5g} {feature.unit:10} {feature.meaning}")
+    return exit_code(len(failed), len(files))
+
+
+def _write_table(options: argparse.Namespace) -> int:
+    from ..batch import measure_files
+
+    try:
+        done = measure_files(
+            options.paths,
+            options.output,
+            jobs=options.jobs,
+            timeout_s=options.timeout or None,
+            resume=options.resume,
+            progress=progress_shown,
+        )
+    except KeyboardInterrupt:
+        print("score-or-song: what is done is kept; run the same command to go on", file=sys.stderr)
+        raise
+    for error in done.failures.values():
+        print(f"score-or-song: {error}", file=sys.stderr)
+    return exit_code(len(done.failures), done.total)
+
+
+def _write_windows(options: argparse.Namespace) -> int:
+    from ..features import WINDOW_S, schema
+    from ..files import write_whole
+
+    if not (options.output or "").lower().endswith(".csv"):
+        raise ScoreOrSongError("--windows: goes with -o and a name that ends in .csv, one row per window")
+    failed: list[str] = []
+    files, text = _audio_files(options.paths), io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["path", "start_s", *schema.NAMES])
+    for features in _extracted(files, failed, windows=True):
+        for i, window in enumerate(features.windows):
+            rows.writerow([features.source, i * WINDOW_S, *(f"{value:.7g}" for value in window)])
+    try:
+        write_whole(options.output, text.getvalue().encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise ScoreOrSongError(f"{options.output}: cannot be written ({error.strerror})") from error
+    return exit_code(len(failed), len(files))
+
+
+def _extracted(files: Iterable[Path], failed: list[str], *, windows: bool = False) -> Iterator[Features]:
+    """The features of each file that can be read; the others are told and counted."""
     from ..extraction import extract
 
-    if options.windows and not options.output:
-        raise ScoreOrSongError("--windows: goes with -o CSV, one row per window")
-    files, failed = _audio_files(options.paths), 0
-    with _Output(options.output) as output:
-        for path in files:
-            try:
-                features = extract(path, windows=options.windows)
-            except AudioError as error:
-                failed += 1
-                print(f"score-or-song: {error}", file=sys.stderr)
-                continue
-            for warning in features.warnings:
-                print(f"score-or-song: {path}: {warning}", file=sys.stderr)
-            output.write(features, windows=options.windows)
-    return exit_code(failed, len(files))
-
-
-class _Output:
-    """Where features go: a readable list on stdout, or rows of a CSV."""
-
-    def __init__(self, path: str | None) -> None:
-        self.path = path
-        self.file: TextIO | None = None
-
-    def __enter__(self) -> _Output:
-        from ..features import schema
-
-        if self.path is not None:
-            try:
-                self.file = Path(self.path).open("w", newline="", encoding="utf-8", errors="surrogateescape")
-            except OSError as error:
-                raise ScoreOrSongError(f"{self.path}: cannot be written ({error.strerror})") from error
-            csv.writer(self.file).writerow(["path", "start_s", *schema.NAMES])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.file is not None:
-            self.file.close()
-
-    def write(self, features: Features, *, windows: bool) -> None:
-        from ..features import WINDOW_S
-
-        if self.file is None:
-            print(f"{features.source}  ({features.duration_s:.1f} s)")
-            for feature, value in features.items():
-                print(f"  {feature.name:34} {value:12.5g} {feature.unit:10} {feature.meaning}")
-            return
-        rows = features.windows if windows else [features.clip]
-        for i, row in enumerate(rows):
-            csv.writer(self.file).writerow(
-                [features.source, i * WINDOW_S, *(f"{value:.7g}" for value in row)]
-            )
+    for path in files:
+        try:
+            features = extract(path, windows=windows)
+        except AudioError as error:
+            failed.append(str(path))
+            print(f"score-or-song: {error}", file=sys.stderr)
+            continue
+        for warning in features.warnings:
+            print(f"score-or-song: {path}: {warning}", file=sys.stderr)
+        yield features
 
 
 def _audio_files(paths: Iterable[str]) -> list[Path]:
     """The files named, and all audio in the folders named, sorted."""
-    from ..dataset import is_audio_file
+    from ..folders import found_files
 
-    files: list[Path] = []
-    for path in map(Path, paths):
-        found = sorted(filter(is_audio_file, path.rglob("*"))) if os.path.isdir(path) else [path]
-        if not found:
-            raise ScoreOrSongError(f"{path}: no audio in this folder")
-        files += found
-    return files
+    return [Path(os.fspath(path)) for path in found_files(paths).files]

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from .common import chosen_model, command, exit_code, jobs, progress_shown, seconds, silent
+from .common import add_table_options, chosen_model, command, exit_code, progress_shown, silent
 
 
 def add(commands: Any) -> None:
@@ -25,21 +25,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--pattern", default="*", metavar="GLOB", help="only names such as '*.mp3'")
     parser.add_argument("--no-recursive", action="store_true", help="leave out the folders below")
     parser.add_argument("--model", metavar="MODEL", help="a model file instead of the shipped model")
-    parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
+    add_table_options(parser)
     parser.add_argument("--dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler")
-    parser.add_argument(
-        "--timeout",
-        type=seconds,
-        default=600.0,
-        metavar="S",
-        help="give up a file after so many seconds (default: 600; 0: never)",
-    )
-    parser.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on with a table that is there (the default), or begin it anew",
-    )
     parser.add_argument("--quiet", action="store_true", help="neither progress nor summary")
 
 

@@ -43,13 +43,13 @@ def page(name: str, /, *, title: str, base: bool = True, **values: object) -> st
         title=escape(title),
         body=Template(part(f"{name}.html")).substitute(values),
         style=style,
-        style_hash=_hash(style),
+        style_hash=policy_hash(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=policy_hash(script),
     )
 
 
-def _hash(text: str) -> str:
+def policy_hash(text: str) -> str:
     """As a content security policy names what may run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
