@@ -34,7 +34,7 @@ class Layout:
     columns : their names, in order.
     made_by : the column that tells what made a row, such as a model; what another made is made anew.
     kinds : pyarrow's names of the types of those columns that are no text.
-    bulky : columns too long for a cell, which only Parquet has; such a table is never held in
+    bulky : columns too long for a cell, which only Parquet has; with them a table is never held in
         memory as a whole, not even to sort it.
     unpacked : a row as Parquet holds it, from the row that JSON holds.
     """

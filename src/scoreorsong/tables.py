@@ -175,7 +175,7 @@ class Table:
 
     def finish(self) -> None:
         """Sort the rows by path, if they are not, and write the Parquet file, if one is asked for."""
-        if not self._layout.bulky:
+        if not (self._parquet and self._layout.bulky):
             self._sort()
         if self._parquet:
             try:
