@@ -45,6 +45,7 @@ KINDS: Final = ("speech", "singing", "noise")
 MADE_BY_MODELS: Final = "song-vocal-ai"  # the slice of the songs that no person made
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
+MAX_TEACHER_BYTES: Final = 2**28
 
 _Row: TypeAlias = tuple[object, Mapping[str, Any]]  # where it stands, and its cells
 
@@ -107,7 +108,7 @@ def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None
         there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
         or a pandas DataFrame with the columns of the CSV. Where a column
         ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
-        speak of that source, and the whole clip is used.
+        speak of that source, and the whole clip is used. A ``weight`` of 0 leaves a clip out.
     audio_root : folder that paths are relative to; by default the CSV's own, or
         the working directory for a DataFrame.
 
@@ -126,7 +127,7 @@ def read_labels(labels: Any, *, audio_root: str | os.PathLike[str] | None = None
     else:
         rows, root, name = _csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
     findings: list[str] = []
-    examples = [e for number, row in rows if (e := _example(row, root, number, findings))]
+    examples = [e for number, row in rows if (e := _example(row, root, number, findings)) and e.weight > 0]
     examples = _with_groups(examples)
     findings += _findings(examples)
     _refuse_for(findings, name)
@@ -287,16 +288,7 @@ def read_companions(labels: Any) -> Companions | None:
         )
         activity = {path.stem: _passages(path) for path in sorted((folder / "vocal_activity").glob("*.csv"))}
         tags, teacher = _teacher(teachers[0])
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        OSError,
-        EOFError,
-        csv.Error,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # NumPy raises as many kinds over a damaged file as it has layers
         raise LabelsError(
             f"{folder}: voices.csv, vocal_activity/ or teacher/ cannot be used ({error!r}); "
             "mend them, or take them away to keep the shipped ear"
@@ -314,6 +306,9 @@ def _voice_findings(voices: Sequence[Voice]) -> list[str]:
 
 def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float64]]]:
     """Tags, and by clip the windows that are filled."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_TEACHER_BYTES:
+            raise ValueError(f"{path.name} unpacks to more than {MAX_TEACHER_BYTES >> 20} MB")
     with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         tags = tuple(str(tag) for tag in file["tags"])
         by_name = zip(file["ids"], file["probabilities"], strict=True)
@@ -322,6 +317,8 @@ def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.floa
 
 def _passages(path: Path) -> npt.NDArray[np.float64]:
     rows = [[float(row["start_s"]), float(row["end_s"])] for row in _companion_rows(path)]
+    if not all(0 <= start_s <= end_s < np.inf for start_s, end_s in rows):
+        raise ValueError(f"{path.name} has a passage that does not begin before it ends")
     return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 
