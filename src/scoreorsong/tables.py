@@ -71,7 +71,7 @@ class _Csv:
 
     def read(self, path: Path) -> Iterator[Row | None]:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.reader(file)
+            lines = _rows(csv.reader(file))
             next(lines, None)
             for line in lines:
                 yield dict(zip(COLUMNS, line, strict=True)) if len(line) == len(COLUMNS) else None
@@ -91,6 +91,17 @@ class _JsonLines:
                 yield row if isinstance(row, dict) and tuple(row) == COLUMNS else None
 
 
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows of a CSV; an empty one for what is no row, such as a cell without end."""
+    while True:
+        try:
+            yield next(reader)
+        except csv.Error:
+            yield []
+        except StopIteration:
+            return
+
+
 def _cell(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -98,7 +109,7 @@ def _cell(value: object) -> object:
 def _parsed(line: bytes) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
