@@ -379,14 +379,15 @@ def _announced_s(media: Any) -> float:
 
 
 def _downmix(block: npt.NDArray[Any]) -> Samples:
-    """The mean of the channels, as float32 in [-1, 1]."""
+    """The mean of the channels, as float32 in [-1, 1] but for damage."""
     if block.dtype.kind in "iu":
         info = np.iinfo(block.dtype)
         middle = 0 if block.dtype.kind == "i" else (info.max + 1) // 2
         block = (block.astype(np.float64) - middle) / (info.max - middle + 1)
-    if block.ndim == 2:
-        block = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
-    return np.ascontiguousarray(block, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of absurd samples, which `_finite` drops
+        if block.ndim == 2:
+            block = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+        return np.ascontiguousarray(block, dtype=np.float32)
 
 
 def _reason(error: Exception) -> str:
