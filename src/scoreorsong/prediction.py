@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import joblib
@@ -20,6 +21,8 @@ from .errors import ModelError, ScoreOrSongError
 from .extraction import extract
 from .features import Features, schema
 from .model import MUSIC, VOICE, Judgement, Model, load_model
+
+_loading: Final = Lock()
 
 N_REASONS: Final = 5
 SMALLEST_REASON: Final = 0.05
@@ -128,6 +131,7 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     Raises
     ------
     AudioError : the source cannot be read or holds too little sound.
+    ModelError : the shipped model is missing, or a model of one's own gives no number.
 
     Examples
     --------
@@ -136,7 +140,9 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     'no_music'
     """
     model = model or default_model()
-    # One clip is too little work to share: BLAS threads would only wait for one another.
+    # One clip is too little work to share: BLAS threads would only wait for one another. Their
+    # number belongs to the process; of several Python threads the first one in holds it, and
+    # gives it back when it is done.
     with threadpool_limits(1):
         features = extract(source, rate=rate, windows=False)
         return _prediction(features, model.judge(features), model)
@@ -165,14 +171,29 @@ def attempt(source: Source, model: Model) -> Prediction | Failure:
         return Failure(source_name(source), str(error))
 
 
-@cache
 def default_model() -> Model:
-    """The model that ships with the package."""
+    """The model that ships with the package, loaded once.
+
+    Raises
+    ------
+    ModelError : it is missing or damaged.
+    """
+    with _loading:  # threads that ask at the same time get the same one
+        return _default_model()
+
+
+@cache
+def _default_model() -> Model:
     return load_model(default_model_path())
 
 
 def default_model_path() -> Path:
-    """Where the shipped model lies: in the package, or in a checkout's ``models/``."""
+    """Where the shipped model lies: in the package, or in a checkout's ``models/``.
+
+    Raises
+    ------
+    ModelError : in neither.
+    """
     here = Path(__file__).parent
     for folder in (here / "models", here.parents[1] / "models"):
         if (folder / "default.model").is_file():
