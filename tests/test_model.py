@@ -279,9 +279,8 @@ def test_numbers_that_no_training_gives_are_told_without_a_warning_of_numpys(mod
     zero = replace(model.ear.scaler, scale=model.ear.scaler.scale * 0)
     replace(model, ear=replace(model.ear, scaler=zero)).save(saved)
     assert 0 <= load_model(saved).judge(clips[0]).song_probability <= 1
-    huge = replace(
-        model.decision.clear, coefficients=model.decision.clear.coefficients * 1e308 * 1e5, slope=1e308
-    )
+    clear = model.decision.clear
+    huge = replace(clear, coefficients=np.full_like(clear.coefficients, 1e308), slope=1e308)
     with pytest.raises(
         ModelError, match=r"model unsaved: gives no number for .*; get or train the model again"
     ):

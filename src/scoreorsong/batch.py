@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter, deque
@@ -11,11 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from .errors import readable
 from .folders import UNKNOWN, Fingerprint, Found, find_files
 from .model import Model
 from .prediction import Failure, Prediction, default_model
 from .tables import Table, row_of
 from .workers import TIMEOUT_S, Crew, DaskCrew, LocalCrew, Result, analyse
+
+log = logging.getLogger("scoreorsong")
 
 WORST_FOLDERS: Final = 5
 
@@ -47,6 +51,7 @@ def predict_folder(
     Raises
     ------
     BatchError : no such folder, or no audio in it.
+    ModelError : the shipped model is missing.
     """
     found = find_files(folder, pattern=pattern, recursive=recursive)
     return _predicted(found, LocalCrew(model or default_model(), jobs=jobs))
@@ -100,7 +105,7 @@ class Summary:
             f"{self.analysed} analysed now in {self.seconds:.1f} s{speed}; {self.total - self.analysed} done before",
         ]
         worst = Counter(self.failures).most_common(WORST_FOLDERS)
-        lines += [f"{n} failed in {folder} (column error)" for folder, n in worst]
+        lines += [f"{n} failed in {readable(folder)} (column error)" for folder, n in worst]
         rest = len(self.failures) - len(worst)
         return "\n".join([*lines, f"and more in {rest} other folders"] if rest else lines)
 
@@ -143,6 +148,7 @@ def scan(
         for failure in _closed(found):
             table.append(row_of(failure, model.model_id), UNKNOWN)
         todo = {path: fingerprint for path, fingerprint in found.files.items() if path not in done}
+        log.info("%d files found, %d of them done before", len(found.files), len(done))
         began = time.monotonic()
         if todo:
             make = partial(DaskCrew, dask) if dask else partial(LocalCrew, jobs=jobs)
@@ -156,6 +162,7 @@ def scan(
 def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, model_id: str) -> Iterator[Result]:
     for _, result in analyse(todo, crew):
         table.append(row_of(result, model_id), todo[result.source])
+        log.info("%s", result)
         yield result
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
+
 from . import spectra as sp
 from .audio import Source, open_audio
 from .features import Features, measure
+
+log = logging.getLogger("scoreorsong")
 
 SHORT_S = 5.0
 
@@ -37,10 +42,15 @@ def extract(
     >>> round(features["pitch_median"])  # semitones above 110 Hz
     24
     """
+    began = time.monotonic()
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
     spectra = sp.analyze(audio)
     if spectra.is_silent:
         audio.warn("nothing but silence")
     elif spectra.duration_s < SHORT_S:
         audio.warn(f"only {spectra.duration_s:.1f} s long; the call is unsure below {SHORT_S:g} s")
-    return measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+    features = measure(spectra, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+    log.info(
+        "%s: %.1f s of sound measured in %.2f s", audio.name, spectra.duration_s, time.monotonic() - began
+    )
+    return features

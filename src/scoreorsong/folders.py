@@ -18,6 +18,7 @@ from .dataset import has_audio_name
 from .errors import BatchError
 
 Fingerprint: TypeAlias = tuple[int, int]
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # in full width too
 UNKNOWN: Final[Fingerprint] = (-1, -1)
 
 
@@ -48,7 +49,7 @@ def find_files(folder: str | os.PathLike[str], *, pattern: str = "*", recursive:
     ------
     BatchError : no folder, not readable, or nothing in it fits.
     """
-    root = os.fspath(folder)
+    root = no_formula(os.fspath(folder))
     walk = _Walk(root, pattern, recursive)
     files = dict(sorted(walk.run()))
     if root in walk.closed:
@@ -59,6 +60,11 @@ def find_files(folder: str | os.PathLike[str], *, pattern: str = "*", recursive:
             "the pattern and the endings of the files"
         )
     return Found(files, walk.closed)
+
+
+def no_formula(path: str) -> str:
+    """The same path, led by ``./`` where a spreadsheet would take its first character for a formula's."""
+    return os.path.join(os.curdir, path) if path.startswith(FORMULA) else path
 
 
 class _Walk:

@@ -9,6 +9,7 @@ features together with a summary of what the ear heard.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -24,6 +25,8 @@ from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, 
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
+
+log = logging.getLogger("scoreorsong")
 
 VOICE, MUSIC = "voice", "music"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
@@ -159,9 +162,11 @@ class Model:
                     f"{path}: was made for other features (settings {content.get('settings')}, "
                     f"expected {settings()}); train it again with this release"
                 )
-            return cls._built(content, model_id)
+            model = cls._built(content, model_id)
         except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise ModelError(f"{path}: is damaged ({error!r:.200}); get or train the model again") from error
+        log.info("model %s of %s", model_id, path)
+        return model
 
     @classmethod
     def _built(cls, content: dict[str, Any], model_id: str) -> Self:

@@ -7,6 +7,7 @@ Conventions: a failure is never a value: `predict` raises, `predict_many` yields
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ import joblib
 from threadpoolctl import threadpool_limits
 
 from .audio import Source, source_name
-from .errors import ModelError, ScoreOrSongError
+from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
 from .features import Features, schema
 from .model import MUSIC, VOICE, Judgement, Model, load_model
@@ -90,10 +91,11 @@ class Prediction:
     def __str__(self) -> str:
         sure = "" if self.confident else "  (unsure)"
         odd = "".join(f"  [{warning}]" for warning in self.warnings)
+        source = readable(self.source)
         if self.label == "no_music":
-            return f"{self.source}: no_music  music {self.music_fraction:.0%}{sure}{odd}"
+            return f"{source}: no_music  music {self.music_fraction:.0%}{sure}{odd}"
         return (
-            f"{self.source}: {self.label}  p(song) {self.song_probability:.2f}  "
+            f"{source}: {self.label}  p(song) {self.song_probability:.2f}  "
             f"voice {self.vocal_fraction:.0%}{sure}{odd}"
         )
 
@@ -111,7 +113,7 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}"
+        return readable(self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -157,10 +159,21 @@ def predict_many(
     ----------
     jobs : worker processes; by default one, in this process; -1 for all cores. Open
         files cannot be sent to other processes: give paths or arrays' predictions one by one.
+
+    Raises
+    ------
+    BatchError : a worker process died, which ends them all; `predict_folder` goes on instead.
+    ModelError : the shipped model is missing.
     """
     model = model or default_model()
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
+    try:
+        yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
+    except BrokenExecutor as error:
+        raise BatchError(
+            "a worker process died: out of memory, or a decoder crashed; scan or predict_folder find the file "
+            "and go on after it"
+        ) from error
 
 
 def attempt(source: Source, model: Model) -> Prediction | Failure:

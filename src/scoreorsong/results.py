@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from .errors import ResultsError
+
+log = logging.getLogger("scoreorsong")
 
 COLUMNS: Final = (
     "path", "status", "label", "song_probability", "confident", "vocal_fraction", "music_fraction",
@@ -73,11 +76,13 @@ def read_results(path: str | os.PathLike[str]) -> Results:
             f"{source}: expected a results table whose name ends in {', '.join(_READERS)}, as scan writes it"
         )
     try:
-        return reader(source)
+        results = reader(source)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ResultsError(
             f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})"
         ) from error
+    log.info("%d rows in %s", len(results.rows), source)
+    return results
 
 
 # ---- CSV and JSON Lines: line by line, so that a message can name the line

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..errors import AudioError, ScoreOrSongError
-from .common import command, exit_code
+from ..errors import AudioError, ScoreOrSongError, readable
+from .common import command, exit_code, told
 
 if TYPE_CHECKING:
     from ..features import Features
@@ -37,10 +37,10 @@ def run(options: argparse.Namespace) -> int:
                 features = extract(path, windows=options.windows)
             except AudioError as error:
                 failed += 1
-                print(f"score-or-song: {error}", file=sys.stderr)
+                print(f"score-or-song: {told(error)}", file=sys.stderr)
                 continue
             for warning in features.warnings:
-                print(f"score-or-song: {path}: {warning}", file=sys.stderr)
+                print(f"score-or-song: {readable(f'{path}: {warning}')}", file=sys.stderr)
             output.write(features, windows=options.windows)
     return exit_code(failed, len(files))
 
@@ -69,16 +69,17 @@ class _Output:
 
     def write(self, features: Features, *, windows: bool) -> None:
         from ..features import WINDOW_S
+        from ..folders import no_formula
 
         if self.file is None:
-            print(f"{features.source}  ({features.duration_s:.1f} s)")
+            print(f"{readable(features.source)}  ({features.duration_s:.1f} s)")
             for feature, value in features.items():
                 print(f"  {feature.name:34} {value:12.5g} {feature.unit:10} {feature.meaning}")
             return
         rows = features.windows if windows else [features.clip]
         for i, row in enumerate(rows):
             csv.writer(self.file).writerow(
-                [features.source, i * WINDOW_S, *(f"{value:.7g}" for value in row)]
+                [no_formula(features.source), i * WINDOW_S, *(f"{value:.7g}" for value in row)]
             )
 
 
