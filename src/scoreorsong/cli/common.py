@@ -46,15 +46,15 @@ def told(text: object) -> str:
     return "\n".join(map(readable, str(text).split("\n")))
 
 
-class _Told(logging.Formatter):
+class _OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return told(super().format(record))
+        return readable(super().format(record))
 
 
 def log_to_stderr(*, verbose: bool) -> None:
     """Show the library's messages from warnings up, or with -v from information up."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Told("score-or-song: %(message)s"))
+    handler.setFormatter(_OneLine("score-or-song: %(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("scoreorsong").setLevel(logging.INFO if verbose else logging.WARNING)
 
