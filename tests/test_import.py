@@ -116,7 +116,6 @@ def test_importing_predicting_extracting_and_reporting_need_no_network(tmp_path)
         f"features, page = {str(tmp_path / 'features.csv')!r}, {str(tmp_path / 'page.html')!r}\n"
         f"assert main(['features', {str(EXAMPLES[0])!r}, '-o', features]) == 0\n"
         f"assert main(['report', {str(write_results(tmp_path / 'results.csv', [OK_ROW]))!r}, '-o', page]) == 0\n"
-        "s.load_model(s.prediction.default_model_path())\n"
         f"print(s.predict({str(EXAMPLES[0])!r}).label)"
     )
     assert python(code).splitlines()[-1] == scoreorsong.predict(EXAMPLES[0]).label

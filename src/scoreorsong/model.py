@@ -30,11 +30,7 @@ log = logging.getLogger("scoreorsong")
 
 VOICE, MUSIC = "voice", "music"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
-DIMENSIONS: Final = {
-    "landmarks": 2,
-    "weights": 2,
-    "quantiles": 2,
-}  # of the arrays of a model; the others have one
+DIMENSIONS: Final = {"landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays of a model have one
 CONTEXT_SEGMENTS: Final = 3  # to each side
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 
@@ -109,8 +105,7 @@ class Model:
             contributions = self.decision.contributions(scores[0])
         if not np.isfinite([song_probability, dialogue, *contributions]).all():
             raise ModelError(
-                f"model {self.model_id}: gives no number for {features.source or 'nothing'}; "
-                "get or train the model again"
+                f"model {self.model_id}: gives no number for {features.source}; get or train the model again"
             )
         names = input_names(self.ear.heads)
         return Judgement(
@@ -195,7 +190,10 @@ class Model:
         clip, silent = np.zeros(len(schema.NAMES), np.float32), np.ones(1, np.bool_)
         segments = np.zeros((1, SEGMENT_NUMBERS), np.float32)
         nothing = Features("", 0.0, clip, clip[None], segments, silent)
-        self.judge(nothing)
+        try:
+            self.judge(nothing)
+        except ModelError as error:
+            raise ValueError("its numbers give no probability") from error
         with np.errstate(all="ignore"):
             heard = self.ear(segments)
         if heard.shape != (1, len(self.ear.heads)) or not np.isfinite(heard).all():
