@@ -234,7 +234,7 @@ def test_damage_on_several_channels_raises_no_warning_of_numpys(tone, value):
     for dtype in (np.float32, np.float64):
         blocks, warnings = read_warned(samples.astype(dtype), rate=RATE_HZ)
         assert np.isfinite(blocks).all()
-        assert len(warnings) == 1
+        assert warnings.count("taken as silence") == 1
 
 
 def test_unscaled_floats_are_no_damage():
