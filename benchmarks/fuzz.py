@@ -418,7 +418,7 @@ def _damaged_zip(data: bytes, random: Random) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as new:
         for name, content in members.items():
-            new.writestr(name, content)
+            new.writestr(zipfile.ZipInfo(name), content, compression)
     return buffer.getvalue()
 
 
