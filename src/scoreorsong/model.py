@@ -152,7 +152,7 @@ class Model:
         """Read a model file; see `load_model`, also for what it raises."""
         content, model_id = storage.load(path)
         try:
-            if content.get("settings") != settings():
+            if not _as_here(content.get("settings")):
                 raise ModelError(
                     f"{path}: was made for other features (settings {content.get('settings')}, "
                     f"expected {settings()}); train it again with this release"
@@ -176,9 +176,9 @@ class Model:
                 _expert(decision["clear"]),
                 _dialogue(decision["dialogue"]),
             ),
-            voice_threshold=float(content["voice_threshold"]),
-            music_threshold=float(content["music_threshold"]),
-            band=(float(low), float(high)),
+            voice_threshold=_number(content["voice_threshold"]),
+            music_threshold=_number(content["music_threshold"]),
+            band=(_number(low), _number(high)),
             card=dict(content["card"]),
             model_id=model_id,
         )
@@ -220,6 +220,13 @@ def settings() -> dict[str, Any]:
         "n_fft": spectra.N_FFT,
         "hop": spectra.HOP,
         "segment_frames": SEGMENT_FRAMES,
+    }
+
+
+def _as_here(found: Any) -> bool:
+    """Whether settings are those of this release; compared as written, since arrays may stand for numbers."""
+    return isinstance(found, dict) and {k: repr(v) for k, v in found.items()} == {
+        k: repr(v) for k, v in settings().items()
     }
 
 
@@ -272,6 +279,12 @@ def _voice_summary(logits: Matrix) -> Matrix:
     changes = float(np.mean(sung[1:] != sung[:-1])) if len(sung) > 1 else 0.0
     quantiles = np.quantile(probability, (0.1, 0.5, 0.9))
     return np.array([probability.mean(), sung.mean(), *quantiles, longest, changes])
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"a {type(value).__name__} stands for a number")
+    return float(value)
 
 
 def _check_parts(name: str, part: Any) -> None:
