@@ -226,6 +226,17 @@ def test_damaged_samples_are_silence_with_a_warning(tone):
     assert warnings.count("taken as silence") == 1
 
 
+@pytest.mark.parametrize("value", [3e38, -3e38, np.inf, np.nan])
+def test_damage_on_several_channels_raises_no_warning_of_numpys(tone, value):
+    samples = np.stack([tone(1.0)] * 2, axis=1)
+    samples[1000:1100] = value
+    samples[1000:1050, 0] = -value
+    for dtype in (np.float32, np.float64):
+        blocks, warnings = read_warned(samples.astype(dtype), rate=RATE_HZ)
+        assert np.isfinite(blocks).all()
+        assert warnings.count("taken as silence") == 1
+
+
 def test_unscaled_floats_are_no_damage():
     samples, warnings = read_warned(np.full(RATE_HZ, 32767.0), rate=RATE_HZ)
     assert samples[0] == 32767

@@ -153,6 +153,24 @@ def filled(path, paths):
     return files
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    "junk", ["x" * 140_000, "[" * 100_000, '{"a":' * 100_000], ids=["long", "lists", "tables"]
+)
+def test_a_row_or_a_state_beyond_reason_costs_itself_only(tmp_path, ending, junk):
+    """Longer than csv allows a cell to be, or deeper than json allows."""
+    path = tmp_path / f"results{ending}"
+    files = filled(path, ["a.wav", "b.wav"])
+    for file in (path, path.with_name(path.name + ".state")):
+        with file.open("a") as lines:
+            lines.write(junk + "\n")
+    table = Table(path)
+    assert table.take_up(files, MODEL) == {"a.wav", "b.wav"}
+    table.finish()
+    table.close()
+    assert [row["path"] for row in rows_of(path)] == ["a.wav", "b.wav"]
+
+
 def rows_of(path):
     if path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:

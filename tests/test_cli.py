@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from helpers import (
     EXAMPLES,
+    OK_ROW,
     RATE_HZ,
     check,
     environment,
@@ -21,14 +26,16 @@ from helpers import (
     run,
     score,
     song,
+    write_results,
     write_wav,
 )
 
-from scoreorsong import __version__, cli, extract, predict
+from scoreorsong import __version__, cli, extract, predict, prediction
 from scoreorsong.cli import common
-from scoreorsong.errors import ModelError
+from scoreorsong.errors import ModelError, readable
 from scoreorsong.feature_table import COLUMNS
 from scoreorsong.features import schema
+from scoreorsong.prediction import default_model
 
 COMMANDS = ("predict", "scan", "timeline", "features", "train", "evaluate", "report", "info")
 FORBIDDEN = not hasattr(os, "geteuid") or os.geteuid() == 0
@@ -140,7 +147,7 @@ def test_names_of_every_kind_are_printed_back(tmp_path, name):
     path = os.fsdecode(os.path.join(folder, os.fsencode(name)))
     write_wav(tmp_path / "a.wav", song(1, 1.0)).rename(path)
     result = check(run("predict", path, env=environment(PYTHONIOENCODING="utf-8:strict"), errors="replace"))
-    assert "latin-" in result.stdout or os.fsdecode(os.fsencode(name)) in result.stdout
+    assert readable(os.fsdecode(os.fsencode(name))) in result.stdout
     check(run("features", path, "-o", tmp_path / "out.csv"))
     with (tmp_path / "out.csv").open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         assert [row["path"] for row in csv.DictReader(file)] == [path]
@@ -230,7 +237,86 @@ def test_wrong_use_of_features_is_told(tmp_path, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+# ---- what a stranger may have named
+
+
+def test_a_files_name_cannot_forge_a_line_or_drive_the_terminal(tmp_path):
+    names = ["a\nb.wav: song  p(song) 1.00.wav", "\x1b[2Jc.wav"]
+    paths = [write_wav(tmp_path / name, song(1)) for name in names]
+    for command in ("predict", "features"):
+        result = check(run(command, *paths, tmp_path / "\x1b[31mno\nne.wav"), 1)
+        told = result.stdout + result.stderr
+        assert "\x1b" not in told
+        assert r"\x1b[2Jc.wav" in told
+        assert r"a\nb.wav: song" in told
+        assert not [line for line in result.stdout.splitlines() if line.startswith("b.wav")]
+
+
+@pytest.mark.parametrize("name", ["=1+1.wav", "+1.wav", "-1.wav", "@x.wav", "\t=1.wav"])
+def test_a_files_name_is_no_formula_in_a_table(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path(name[:-4]).mkdir()
+    write_wav(Path(name), score(1, 2))
+    shutil.copy(name, Path(name[:-4]) / "b.wav")
+    assert cli.main(["features", "-o", "features.csv", "--", name]) == 0
+    assert cli.main(["scan", "-o", "results.csv", "--quiet", "--", name[:-4]]) == 0
+    for table, path in (("features.csv", f"./{name}"), ("results.csv", f"./{name[:-4]}/b.wav")):
+        with Path(table).open(newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert row["path"] == path
+        assert Path(row["path"]).is_file()
+
+
+def test_a_card_cannot_drive_the_terminal(tmp_path, capsys):
+    card = {**default_model().card, "licence": "free\x1b]0;title\x07", "limits": ["\x9b2J", "\u202eesrever"]}
+    replace(default_model(), card=card).save(tmp_path / "hostile.model")
+    for arguments in (["info"], ["info", "--json"]):
+        assert cli.main([*arguments, str(tmp_path / "hostile.model")]) == 0
+        out = capsys.readouterr().out
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+        assert "free" in out
+        assert len(out.splitlines()) > 20
+
+
 # ---- the command itself
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["predict", EXAMPLES[0]],
+            rf"model \w{{12}} of .*default\.model\n.*{EXAMPLES[0].name}: .* s of sound measured in ",
+        ),
+        (["features", EXAMPLES[0]], rf"{EXAMPLES[0].name}: .* s of sound measured in "),
+        (
+            ["scan", "TMP/audio", "-o", "TMP/new.csv", "--quiet"],
+            r"1 files found, 0 of them done before\n.*a\.wav: ",
+        ),
+        (["report", "TMP/results.csv", "-o", "TMP/page.html"], r"1 rows in .*results\.csv"),
+        (["info"], r"model \w{12} of .*default\.model"),
+    ],
+)
+def test_verbose_tells_of_the_steps(tmp_path, caplog, arguments, told):
+    write_wav(tmp_path / "audio" / "a.wav", song(1, 2))
+    write_results(tmp_path / "results.csv", [OK_ROW])
+    arguments = [str(a).replace("TMP", str(tmp_path)) for a in arguments]
+    prediction._default_model.cache_clear()
+    with caplog.at_level(logging.NOTSET):
+        assert cli.main(arguments) == 0
+        assert not caplog.records
+        prediction._default_model.cache_clear()
+        (tmp_path / "new.csv").unlink(missing_ok=True)
+        assert cli.main([*arguments, "-v"]) == 0
+    logging.getLogger("scoreorsong").setLevel(logging.NOTSET)
+    assert re.search(told, "\n".join(caplog.messages))
+    assert {record.name for record in caplog.records} == {"scoreorsong"}
+
+
+def test_verbose_messages_go_to_stderr_in_one_line_each(tmp_path):
+    path = write_wav(tmp_path / "a\nb\x1b.wav", song(1, 2))
+    lines = check(run("predict", "-v", path)).stderr.splitlines()
+    assert [line.startswith("score-or-song: ") for line in lines] == [True, True]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from helpers import RATE_HZ, TAGS, write_class_folders, write_corpus, write_csv
 
 from scoreorsong.dataset import (
     FEWEST_GROUPS,
+    MAX_TEACHER_BYTES,
     MOST_FINDINGS,
     TEACHER_WINDOW_S,
     Example,
@@ -316,6 +319,7 @@ def test_a_data_frame_without_the_columns_is_refused():
         ({"duration_s": "0"}, r"row 2: duration_s '0'; expected a number above 0"),
         ({"duration_s": "1:30"}, r"row 2: duration_s '1:30'; expected a number above 0"),
         ({"group": "score 1"}, r"score: 2 groups; expected at least 3"),
+        ({"weight": "0"}, r"score: 2 groups; expected at least 3"),
     ],
 )
 def test_one_finding(root, change, match):
@@ -464,6 +468,9 @@ def test_passages_are_optional_and_may_be_none(tmp_path):
         ("vocal_activity/song-0-0.csv", b"start_s,end_s\n0:01,0:02\n"),
         ("vocal_activity/song-0-0.csv", b"start,end\n1,2\n"),
         ("vocal_activity/song-0-0.csv", b"start_s,end_s\n1\n"),
+        ("vocal_activity/song-0-0.csv", b"start_s,end_s\n1,inf\n"),
+        ("vocal_activity/song-0-0.csv", b"start_s,end_s\nnan,2\n"),
+        ("vocal_activity/song-0-0.csv", b"start_s,end_s\n3,2\n"),
         ("teacher/small.npz", b""),
         ("teacher/small.npz", b"no such thing"),
         ("teacher/small.npz", b"PK\x03\x04 cut off"),
@@ -487,6 +494,36 @@ def test_a_teacher_of_another_make_is_refused(tmp_path):
         np.savez(tmp_path / "teacher" / "small.npz", **content)
         with pytest.raises(LabelsError, match="cannot be used"):
             read_companions(labels)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"}", b" "), (b"'<U3'", b"'<U9'"), (b"(2, ", b"(9" + b"9" * 17 + b", ")]
+)
+def test_a_teacher_whose_headers_are_damaged_is_refused(tmp_path, old, new):
+    """NumPy answers with a TokenError, a SystemError and a MemoryError."""
+    labels = write_corpus(tmp_path, groups=3, clips=1)
+    columns = {
+        "ids": np.array(["a", "b"]),
+        "tags": np.array(["aaa", "bbb"]),
+        "probabilities": np.zeros((2, 3, 2)),
+    }
+    with zipfile.ZipFile(tmp_path / "teacher" / "small.npz", "w") as archive:
+        for name, rows in columns.items():
+            buffer = io.BytesIO()
+            np.save(buffer, rows)
+            archive.writestr(f"{name}.npy", buffer.getvalue().replace(old, new))
+    with pytest.raises(LabelsError, match="cannot be used"):
+        read_companions(labels)
+
+
+def test_a_teacher_that_unpacks_to_far_more_is_refused(tmp_path):
+    labels = write_corpus(tmp_path, groups=3, clips=1)
+    bomb = zipfile.ZipFile(tmp_path / "teacher" / "small.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+    with bomb, bomb.open("ids.npy", "w") as member:
+        for _ in range(MAX_TEACHER_BYTES // 2**20 + 1):
+            member.write(bytes(2**20))
+    with pytest.raises(LabelsError, match=r"small\.npz unpacks to more than 256 MB"):
+        read_companions(labels)
 
 
 def test_voices_that_are_not_there_are_told_before_any_work(tmp_path):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from helpers import EXAMPLES, environment
+from helpers import EXAMPLES, OK_ROW, check, environment, run, write_results
 
 import scoreorsong
 
@@ -104,15 +108,41 @@ def test_rooms_are_modules():
     assert importlib.import_module("scoreorsong.prediction").predict is scoreorsong.predict
 
 
-def test_predicting_needs_no_network():
+NO_NETWORK = """
+import socket
+
+def blocked(*_, **__):
+    raise AssertionError("a network was asked for")
+
+for name in ("connect", "connect_ex", "sendto", "bind", "listen"):
+    setattr(socket.socket, name, blocked)
+socket.create_connection = socket.getaddrinfo = blocked
+"""
+
+
+def test_importing_predicting_extracting_and_reporting_need_no_network(tmp_path):
     code = (
-        "import socket\n"
-        "def blocked(*_, **__): raise AssertionError('a network was asked for')\n"
-        "socket.socket = type('Blocked', (socket.socket,), {'__init__': blocked})\n"
-        "socket.create_connection = socket.getaddrinfo = blocked\n"
-        f"from scoreorsong import predict; print(predict({str(EXAMPLES[0])!r}).label)"
+        f"{NO_NETWORK}\n"
+        "import scoreorsong as s\n"
+        "from scoreorsong.cli import main\n"
+        f"page = {str(tmp_path / 'page.html')!r}\n"
+        f"assert main(['features', {str(EXAMPLES[0])!r}]) == 0\n"
+        f"assert main(['report', {str(write_results(tmp_path / 'results.csv', [OK_ROW]))!r}, '-o', page]) == 0\n"
+        f"print(s.predict({str(EXAMPLES[0])!r}).label)"
     )
-    assert python(code) == scoreorsong.predict(EXAMPLES[0]).label
+    assert python(code).splitlines()[-1] == scoreorsong.predict(EXAMPLES[0]).label
+
+
+def test_scanning_needs_no_network(tmp_path):
+    """Neither the parent nor its workers, which get the block through `sitecustomize`."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(NO_NETWORK)
+    (tmp_path / "audio").mkdir()
+    shutil.copy(EXAMPLES[0], tmp_path / "audio")
+    path = os.pathsep.join([str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    result = run("scan", tmp_path / "audio", "-o", tmp_path / "out.csv", env=environment(PYTHONPATH=path))
+    check(result)
+    assert (tmp_path / "out.csv").read_text().count(",ok,") == 1
 
 
 def test_predicting_leaves_no_trace_at_home(tmp_path):
@@ -128,3 +158,48 @@ def test_the_model_is_loaded_once():
     from scoreorsong.prediction import default_model
 
     assert default_model() is default_model()
+
+
+CANNOT_FAIL = ("Failure", "Features", "Prediction", "Reason")
+
+
+def public_callables():
+    """Public functions, and the public methods of public classes that are no plain record."""
+    for name in scoreorsong.__all__:
+        thing = getattr(scoreorsong, name)
+        if inspect.isfunction(thing):
+            yield name, thing
+        elif name not in CANNOT_FAIL and not issubclass(thing, Exception):
+            own = ((key, member) for key, member in vars(thing).items() if not key.startswith("_"))
+            yield from ((f"{name}.{key}", member) for key, member in own if inspect.isfunction(member))
+
+
+# Reckoning on numbers that are there already, or nothing to do.
+RAISES_NOTHING = (
+    "ClipFeatures.fit",
+    "ClipFeatures.get_feature_names_out",
+    "Evaluation.to_dict",
+    "Model.call",
+    "Model.listen",
+    "Model.sung_segments",
+    "Segment.to_dict",
+    "Timeline.to_dict",
+    "summarize",
+)
+
+
+@pytest.mark.parametrize(("name", "member"), [*public_callables()])
+def test_every_public_function_says_what_it_raises(name, member):
+    section = (inspect.getdoc(member) or "").partition("Raises\n------\n")[2].partition("\n\n")[0]
+    errors = re.findall(r"^(\w+) :", section, re.MULTILINE)
+    assert bool(errors) == (name not in RAISES_NOTHING)
+    for error in errors:
+        assert issubclass(getattr(scoreorsong, error), scoreorsong.ScoreOrSongError)
+
+
+def test_one_root_for_every_error():
+    from scoreorsong import errors
+
+    kinds = [thing for thing in vars(errors).values() if isinstance(thing, type)]
+    assert all(issubclass(kind, errors.ScoreOrSongError) for kind in kinds)
+    assert all(kind.__name__ in scoreorsong.__all__ for kind in kinds)

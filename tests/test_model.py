@@ -242,6 +242,7 @@ JUNK = (
     {},
     [1.0, 2.0],
     ["a", "b"],
+    10**400,
     np.zeros(0),
     np.zeros((2, 3)),
     np.zeros((1, 1, 1)),
@@ -262,6 +263,28 @@ def test_whatever_is_wrong_inside_is_a_model_error_or_sound(model, clips, saved)
             else:
                 assert 0 <= judgement.song_probability <= 1, (path, junk)
     assert refused > 0.9 * tried
+
+
+def test_what_would_grow_when_reckoned_with_is_refused(saved):
+    """A column in place of a number, against a row: both fit into the file, their product into no memory."""
+    content = storage.load(saved)[0]
+    for hostile in (np.zeros((4000, 1)), [[0.0]] * 4000, np.zeros((1, 4000))):
+        for part in ("intercept", "slope", "offset"):
+            storage.save(saved, changed(content, ("decision", "clear", part), hostile))
+            with pytest.raises(ModelError, match=rf"small\.model: is damaged .*{part}"):
+                load_model(saved)
+
+
+def test_numbers_that_no_training_gives_are_told_without_a_warning_of_numpys(model, clips, saved):
+    zero = replace(model.ear.scaler, scale=model.ear.scaler.scale * 0)
+    replace(model, ear=replace(model.ear, scaler=zero)).save(saved)
+    assert 0 <= load_model(saved).judge(clips[0]).song_probability <= 1
+    clear = model.decision.clear
+    huge = replace(clear, coefficients=np.full_like(clear.coefficients, 1e308), slope=1e308)
+    with pytest.raises(
+        ModelError, match=r"model unsaved: gives no number for .*; get or train the model again"
+    ):
+        replace(model, decision=replace(model.decision, clear=huge)).judge(clips[0])
 
 
 def test_nothing_is_missing_from_the_refusal(tmp_path):

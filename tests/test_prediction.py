@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
@@ -12,10 +16,19 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 import soundfile
-from helpers import EXAMPLES, RATE_HZ, score, small_model, song, speech, write_wav
+from helpers import EXAMPLES, RATE_HZ, environment, score, small_model, song, speech, write_wav
 from scipy.special import logit
 
-from scoreorsong import AudioError, Failure, Prediction, extract, load_model, predict, predict_many
+from scoreorsong import (
+    AudioError,
+    BatchError,
+    Failure,
+    Prediction,
+    extract,
+    load_model,
+    predict,
+    predict_many,
+)
 from scoreorsong.audio import read_audio
 from scoreorsong.augmentation import mix
 from scoreorsong.features import schema
@@ -24,6 +37,7 @@ from scoreorsong.prediction import (
     N_REASONS,
     SMALLEST_REASON,
     TOPICS,
+    _default_model,
     default_model,
     default_model_path,
     describe_input,
@@ -113,10 +127,108 @@ def test_predicting_again_gives_the_same(predictions, path):
     assert predict(path) == predictions[path.stem]
 
 
-def test_threads_do_not_disturb_one_another(predictions):
-    with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(predict, EXAMPLES * 3))
-    assert results == [predictions[path.stem] for path in EXAMPLES] * 3
+def test_eight_threads_with_one_model_do_not_disturb_one_another(predictions, tmp_path):
+    """Over files of several kinds, arrays and failures, the answers are those of one thread."""
+    samples = song(3, seconds=2)
+    sources = [*EXAMPLES, write_wav(tmp_path / "a.wav", samples), write_wav(tmp_path / "b.flac", samples)]
+    sources += [
+        tmp_path / "none.wav",
+        np.zeros(RATE_HZ),
+        write_wav(tmp_path / "c.mp3", samples, subtype=None),
+    ]
+    model = load_model(default_model_path())
+
+    def judged(source):
+        try:
+            return predict(source, model=model, rate=RATE_HZ if isinstance(source, np.ndarray) else None)
+        except AudioError as error:
+            return str(error)
+
+    expected = [judged(source) for source in sources]
+    assert expected[: len(EXAMPLES)] == [predictions[path.stem] for path in EXAMPLES]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(judged, sources * 4)) == expected * 4
+
+
+TWO_THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+import numpy as np
+from threadpoolctl import threadpool_info
+from scoreorsong import extract, predict, prediction
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+def slow(source, **options):
+    prediction.extract = extract
+    begun.set()
+    may_end.wait(60)
+    return extract(source, **options)
+
+begun, may_end, clip = Event(), Event(), np.zeros(22050)
+predict(clip, rate=22050)
+before = blas_threads()
+with ThreadPoolExecutor(1) as pool:
+    prediction.extract = slow
+    first = pool.submit(predict, clip, rate=22050)
+    assert begun.wait(60)
+    assert set(blas_threads()) == {1}
+    predict(clip, rate=22050)
+    may_end.set()
+    first.result()
+assert blas_threads() == before, (blas_threads(), before)
+"""
+
+
+def test_predicting_in_threads_leaves_the_number_of_blas_threads_as_it_was():
+    """Also where a second thread comes and goes while a first is at work; in a process of its own."""
+    command = [sys.executable, "-c", TWO_THREADS]
+    subprocess.run(command, check=True, timeout=200, env=environment(OPENBLAS_NUM_THREADS="2"))
+
+
+def test_threads_that_ask_at_the_same_time_get_one_model(monkeypatch):
+    loads = []
+    monkeypatch.setattr("scoreorsong.prediction.load_model", lambda path: loads.append(path) or len(loads))
+    _default_model.cache_clear()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: default_model(), range(64))) == {1}
+    finally:
+        _default_model.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb.wav: song  p(song) 1.00.wav", r"a\nb.wav: song  p(song) 1.00.wav"),
+        ("\x1b[2J\x9b31m.wav", r"\x1b[2J\x9b31m.wav"),
+        ("gnp.\u202evaw", r"gnp.\u202evaw"),
+        ("\udcff\u2028.wav", r"\udcff\u2028.wav"),
+        ("音 Käse\u3000👍.wav", "音 Käse\u3000👍.wav"),
+    ],
+)
+def test_a_line_stays_one_whatever_a_file_is_called(predictions, name, shown):
+    for prediction in predictions.values():
+        line = str(replace(prediction, source=name))
+        assert line.startswith(f"{shown}: {prediction.label}  ")
+        assert len(line.splitlines()) == 1
+    assert str(Failure(name, f"{name}: no such file")) == f"{shown}: no such file"
+    assert Failure(name, "").to_dict()["source"] == name
+
+
+def test_a_worker_that_dies_is_an_error_of_ours(monkeypatch, tmp_path):
+    """One that is killed, as the system does when memory runs out."""
+    results = predict_many((Deadly() for _ in range(2)), jobs=2)
+    with pytest.raises(BatchError, match=r"a worker process died: .*; scan or predict_folder find the file"):
+        list(results)
+
+
+class Deadly:
+    """A source that kills whoever asks for its path."""
+
+    def __fspath__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_another_model_may_be_asked():

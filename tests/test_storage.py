@@ -208,7 +208,15 @@ HOSTILE = {
         archive({"model.json": document({}), "a": b"\0" * 10**7}, compression=zipfile.ZIP_DEFLATED), "compressed members"
     ),
     "size not of the shape": (with_array(shape=[3]), "has 16 bytes, not the size of shape"),
-    "shape below 0": (with_array(shape=[-1, -2]), "not the size of shape"),
+    "shape below 0": (with_array(shape=[-1, -2]), "a shape that no model has"),
+    "shape that is no whole number": (with_array(shape=[2.0]), "a shape that no model has"),
+    "shape whose product takes for ever": (with_array(shape=[10**4000] * 900), "a shape that no model has"),
+    "the same bytes twice": (
+        archive({"model.json": document([{"array": "a", "dtype": "float64", "shape": [2]}] * 2), "a": b"\0" * 16}), "is damaged"
+    ),
+    "more JSON than any model has": (archive({"model.json": "[" + "[]," * 2_000_000 + "[]]"}), "model.json of more than 4 MB"),
+    "tables too deep": (archive({"model.json": document(json.loads('{"a":' * 40 + "1" + "}" * 40))}), "deep in one another"),
+    "lists too deep": (archive({"model.json": document({"x": json.loads("[" * 300 + "]" * 300)})}), "deep in one another"),
     "shape of another kind": (with_array(shape=None), "is damaged"),
     "endless shape": (with_array().replace(b"[2]", b"1e9"), "is not a model file or is damaged|is damaged"),
     "infinite shape": (archive({"model.json": document({"x": {"array": "a", "dtype": "float64", "shape": [1e400]}}), "a": b""}), "is damaged"),
@@ -287,13 +295,19 @@ def test_flipped_bytes_give_a_model_error_or_a_model():
 def test_no_reading_costs_more_memory_than_the_file():
     import tracemalloc
 
-    data = HOSTILE["a bomb"][0]
-    tracemalloc.start()
-    with pytest.raises(ModelError, match="compressed"):
-        storage.from_bytes(data)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 10**6
+    for kind in (
+        "a bomb",
+        "a vast empty shape",
+        "shape whose product takes for ever",
+        "the same bytes twice",
+    ):
+        data, match = HOSTILE[kind]
+        tracemalloc.start()
+        with pytest.raises(ModelError, match=match):
+            storage.from_bytes(data)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 10**7
 
 
 # ---- what would act if it were believed

@@ -335,12 +335,15 @@ def _is_media(source: Path | BinaryIO) -> bool:
 
 
 def _downmix(block: npt.NDArray[Any]) -> Samples:
-    """The mean of the channels, as float32 in [-1, 1]."""
+    """The mean of the channels, as float32 in [-1, 1] but for damage."""
     if block.dtype.kind in "iu":
         info = np.iinfo(block.dtype)
         middle = 0 if block.dtype.kind == "i" else (info.max + 1) // 2
         block = (block.astype(np.float64) - middle) / (info.max - middle + 1)
-    if block.ndim == 2:
-        n_channels = block.shape[1]  # NumPy's mean over so short an axis takes longer than decoding an MP3
-        block = block @ np.full(n_channels, 1 / n_channels, np.result_type(block, np.float32))
-    return np.ascontiguousarray(block, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of absurd samples, which `_finite` drops
+        if block.ndim == 2:
+            n_channels = block.shape[
+                1
+            ]  # NumPy's mean over so short an axis takes longer than decoding an MP3
+            block = block @ np.full(n_channels, 1 / n_channels, np.result_type(block, np.float32))
+        return np.ascontiguousarray(block, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter, deque
@@ -13,13 +14,15 @@ from typing import Any, Final, NamedTuple, cast
 
 from . import feature_table
 from .albums import albums_of_rows, check_target, write_albums
-from .errors import BatchError
+from .errors import BatchError, readable
 from .folders import UNKNOWN, Fingerprint, Found, find_files, found_files
 from .formats import Layout, Row
 from .model import Model
 from .prediction import Failure, Prediction, default_model
 from .tables import Table, row_of
 from .workers import TIMEOUT_S, Crew, DaskCrew, LocalCrew, Result, analyse, measuring, predicting
+
+log = logging.getLogger("scoreorsong")
 
 WORST_FOLDERS: Final = 5
 
@@ -57,6 +60,7 @@ def predict_folder(
     Raises
     ------
     BatchError : no such folder, or no audio in it.
+    ModelError : the shipped model is missing.
     """
     found = find_files(folder, pattern=pattern, recursive=recursive)
     return _predicted(found, LocalCrew(predicting(model or default_model()), jobs=jobs))
@@ -110,7 +114,7 @@ class Summary:
             f"{self.analysed} analysed now in {self.seconds:.1f} s{speed}; {self.total - self.analysed} done before",
         ]
         worst = Counter(self.failures).most_common(WORST_FOLDERS)
-        lines += [f"{n} failed in {folder} (column error)" for folder, n in worst]
+        lines += [f"{n} failed in {readable(folder)} (column error)" for folder, n in worst]
         rest = len(self.failures) - len(worst)
         return "\n".join([*lines, f"and more in {rest} other folders"] if rest else lines)
 
@@ -213,6 +217,7 @@ def _fill(
     for failure in _closed(found):
         table.append(to_row(failure), UNKNOWN)
     todo = {path: fingerprint for path, fingerprint in found.files.items() if path not in done}
+    log.info("%d files found, %d of them done before", len(found.files), len(done))
     began = time.monotonic()
     if todo:
         with closing(crew_of()) as crew:
@@ -226,6 +231,7 @@ def _written(todo: Mapping[str, Fingerprint], crew: Crew, table: Table, to_row: 
     for _, result in analyse(todo, crew):
         descriptor = result.descriptor if isinstance(result, Prediction) else b""
         table.append(to_row(result), todo[result.source], descriptor)
+        log.info("%s", result)
         yield result
 
 

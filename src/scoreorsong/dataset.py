@@ -34,6 +34,7 @@ USED_COLUMNS: Final = (
 NEARLY: Final = 0.8  # likeness of two names, as difflib sees it
 FEWEST_GROUPS: Final = 3
 MOST_FINDINGS: Final = 20
+MAX_TEACHER_BYTES: Final = 2**28
 
 Progress: TypeAlias = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -113,7 +114,7 @@ def read_labels(
         used when there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
         or a pandas DataFrame with the columns of the CSV. Where a column
         ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
-        speak of that source, and the whole clip is used.
+        speak of that source, and the whole clip is used. A ``weight`` of 0 leaves a clip out.
     audio_root : folder that paths are relative to; by default the CSV's own, or
         the working directory for a DataFrame.
     fewest_groups : of score and of song that are needed: training needs several of both.
@@ -143,7 +144,8 @@ def read_labels(
         rows, root, name = csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
     table = None if features is None else read_table(features)
     findings = _misspelt(rows[0][1]) if rows else []
-    examples = [e for number, row in rows if (e := _example(row, root, number, table, findings))]
+    read = (_example(row, root, number, table, findings) for number, row in rows)
+    examples = [example for example in read if example and example.weight > 0]
     examples = _with_groups(examples)
     findings += _findings(examples, fewest_groups)
     if by_sound:
@@ -347,16 +349,7 @@ def read_companions(labels: Any) -> Companions | None:
         )
         activity = {path.stem: _passages(path) for path in sorted((folder / "vocal_activity").glob("*.csv"))}
         tags, teacher = _teacher(teachers[0])
-    except (
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        OSError,
-        EOFError,
-        csv.Error,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # NumPy raises as many kinds over a damaged file as it has layers
         raise LabelsError(
             f"{folder}: voices.csv, vocal_activity/ or teacher/ cannot be used ({error!r}); "
             "mend them, or take them away to keep the shipped ear"
@@ -374,6 +367,9 @@ def _voice_findings(voices: Sequence[Voice]) -> list[str]:
 
 def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float64]]]:
     """Tags, and by clip the windows that are filled."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MAX_TEACHER_BYTES:
+            raise ValueError(f"{path.name} unpacks to more than {MAX_TEACHER_BYTES >> 20} MB")
     with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
         tags = tuple(str(tag) for tag in file["tags"])
         by_name = zip(file["ids"], file["probabilities"], strict=True)
@@ -382,6 +378,8 @@ def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.floa
 
 def _passages(path: Path) -> npt.NDArray[np.float64]:
     rows = [[float(row["start_s"]), float(row["end_s"])] for row in _companion_rows(path)]
+    if not all(0 <= start_s <= end_s < np.inf for start_s, end_s in rows):
+        raise ValueError(f"{path.name} has a passage that does not begin before it ends")
     return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 

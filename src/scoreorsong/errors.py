@@ -7,6 +7,8 @@ expected and how it is likely mended.
 
 from __future__ import annotations
 
+import unicodedata
+
 
 class ScoreOrSongError(Exception):
     """Root of everything that this library raises on purpose."""
@@ -38,3 +40,22 @@ class ExportError(ScoreOrSongError):
 
 class ReportError(ScoreOrSongError):
     """The report of an evaluation cannot be made: its ending, its folder, or nothing to draw with."""
+
+
+def readable(text: str) -> str:
+    """`text` as one line that a terminal only shows.
+
+    What it would obey instead, such as the end of a line, a colour or a change of direction in
+    the name of a file, is spelt out.
+
+    Examples
+    --------
+    >>> readable("a\\nb \\x1b[31m.wav")
+    'a\\\\nb \\\\x1b[31m.wav'
+    """
+    return "".join(char.encode("unicode_escape").decode() if _acts(char) else char for char in text)
+
+
+def _acts(char: str) -> bool:
+    kind = unicodedata.category(char)
+    return kind.startswith("C") or kind in ("Zl", "Zp")

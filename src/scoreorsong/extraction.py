@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from .audio import Audio, Samples, Source, open_audio
 from .features import Features, measure
 from .spectra import stream
 from .spool import Spool
+
+log = logging.getLogger("scoreorsong")
 
 SHORT_S = 5.0
 
@@ -42,10 +46,14 @@ def extract(
     >>> round(features["pitch_median"])  # semitones above 110 Hz
     24
     """
+    began = time.monotonic()
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
     with Spool(stream(audio if listener is None else _overheard(audio, listener))) as spool:
         warn_if_odd(audio, spool.duration_s, silent=spool.is_silent)
-        return measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+        features = measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
+    seconds = time.monotonic() - began
+    log.info("%s: %.1f s of sound measured in %.2f s", audio.name, features.duration_s, seconds)
+    return features
 
 
 def warn_if_odd(audio: Audio, duration_s: float, *, silent: bool) -> None:

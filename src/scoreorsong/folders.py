@@ -18,6 +18,7 @@ from .errors import BatchError
 from .label_rows import has_audio_name
 
 Fingerprint: TypeAlias = tuple[int, int]
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # in full width too
 UNKNOWN: Final[Fingerprint] = (-1, -1)
 
 
@@ -48,7 +49,7 @@ def find_files(folder: str | os.PathLike[str], *, pattern: str = "*", recursive:
     ------
     BatchError : no folder, not readable, or nothing in it fits.
     """
-    root = os.fspath(folder)
+    root = no_formula(os.fspath(folder))
     walk = _Walk(root, pattern, recursive)
     files = dict(sorted(walk.run()))
     if root in walk.closed:
@@ -69,7 +70,7 @@ def found_files(sources: Iterable[str | os.PathLike[str]]) -> Found:
     BatchError : a folder cannot be read, or has no audio in it.
     """
     files, closed = dict[str, Fingerprint](), dict[str, str]()
-    for source in (str(os.fspath(source)) for source in sources):
+    for source in (no_formula(os.fspath(source)) for source in sources):
         if os.path.isdir(source):
             found = find_files(source)
             files.update(found.files)
@@ -86,6 +87,11 @@ def fingerprint(path: str) -> Fingerprint:
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return UNKNOWN
     return found.st_size, found.st_mtime_ns
+
+
+def no_formula(path: str) -> str:
+    """The same path, led by ``./`` where a spreadsheet would take its first character for a formula's."""
+    return os.path.join(os.curdir, path) if path.startswith(FORMULA) else path
 
 
 class _Walk:

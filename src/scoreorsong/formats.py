@@ -86,7 +86,7 @@ class Csv:
 
     def read(self, path: Path) -> Iterator[Row | None]:
         with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines, cells = csv.reader(file), self.layout.cells
+            lines, cells = _rows(csv.reader(file)), self.layout.cells
             next(lines, None)
             for line in lines:
                 yield dict(zip(cells, line, strict=True)) if len(line) == len(cells) else None
@@ -187,8 +187,19 @@ def parsed(line: bytes) -> Any:
     """The JSON of a line, or None where it is none."""
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows of a CSV; an empty one for what is no row, such as a cell without end."""
+    while True:
+        try:
+            yield next(reader)
+        except csv.Error:
+            yield []
+        except StopIteration:
+            return
 
 
 def _cell(value: object) -> object:

@@ -9,6 +9,7 @@ features together with a summary of what the ear heard.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -25,8 +26,11 @@ from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
 
+log = logging.getLogger("scoreorsong")
+
 VOICE, MUSIC = "voice", "music"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
+DIMENSIONS: Final = {"landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays of a model have one
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
@@ -93,15 +97,28 @@ class Model:
     model_id: str = "unsaved"
 
     def judge(self, features: Features) -> Judgement:
-        """Hear the segments, then weigh the clip."""
-        heard = self.ear(features.segments)
-        scores = self.decision.scores(decision_row(features, heard, self.ear.heads)[None])
+        """Hear the segments, then weigh the clip.
+
+        Raises
+        ------
+        ModelError : no probability comes out, as of a file whose numbers no training gave.
+        """
+        with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
+            heard = self.ear(features.segments)
+            scores = self.decision.scores(decision_row(features, heard, self.ear.heads)[None])
+            song_probability = float(expit(self.decision.of_scores(scores)[0]))
+            dialogue = float(self.decision.share(scores)[0])
+            contributions = self.decision.contributions(scores[0])
+        if not np.isfinite([song_probability, dialogue, *contributions]).all():
+            raise ModelError(
+                f"model {self.model_id}: gives no number for {features.source}; get or train the model again"
+            )
         names = input_names(self.ear.heads)
         return Judgement(
-            song_probability=float(expit(self.decision.of_scores(scores)[0])),
+            song_probability=song_probability,
             fractions=self.listen(heard, features.silent),
-            dialogue=float(self.decision.share(scores)[0]),
-            contributions=dict(zip(names, self.decision.contributions(scores[0]).tolist(), strict=True)),
+            dialogue=dialogue,
+            contributions=dict(zip(names, contributions.tolist(), strict=True)),
             deviations=dict(zip(names, scores[0].tolist(), strict=True)),
         )
 
@@ -124,7 +141,12 @@ class Model:
         return ("song" if song_probability > 0.5 else "score"), not low <= song_probability <= high
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Write the model to one file; returns its id."""
+        """Write the model to one file; returns its id.
+
+        Raises
+        ------
+        ModelError : the path cannot be written, or the card holds what the format cannot.
+        """
         content = {
             name: _plain(getattr(self, name))
             for name in ("ear", "decision", "voice_threshold", "music_threshold", "band")
@@ -133,17 +155,19 @@ class Model:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a model file; see `load_model`."""
+        """Read a model file; see `load_model`, also for what it raises."""
         content, model_id = storage.load(path)
         try:
-            if content.get("settings") != settings():
+            if not _as_here(content.get("settings")):
                 raise ModelError(
                     f"{path}: was made for other features (settings {content.get('settings')}, "
                     f"expected {settings()}); train it again with this release"
                 )
-            return cls._built(content, model_id)
-        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-            raise ModelError(f"{path}: is damaged ({error!r}); get or train the model again") from error
+            model = cls._built(content, model_id)
+        except (AttributeError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ModelError(f"{path}: is damaged ({error!r:.200}); get or train the model again") from error
+        log.info("model %s of %s", model_id, path)
+        return model
 
     @classmethod
     def from_estimator(
@@ -189,6 +213,8 @@ class Model:
     @classmethod
     def _built(cls, content: dict[str, Any], model_id: str) -> Self:
         ear, decision = content["ear"], content["decision"]
+        _check_parts("ear", ear)
+        _check_parts("decision", decision)
         low, high = content["band"]
         model = cls(
             ear=Ear(Scaler(**ear["scaler"]), Kernel(**ear["kernel"]), tuple(ear["heads"])),
@@ -197,9 +223,9 @@ class Model:
                 _expert(decision["clear"]),
                 _dialogue(decision["dialogue"]),
             ),
-            voice_threshold=float(content["voice_threshold"]),
-            music_threshold=float(content["music_threshold"]),
-            band=(float(low), float(high)),
+            voice_threshold=_number(content["voice_threshold"]),
+            music_threshold=_number(content["music_threshold"]),
+            band=(_number(low), _number(high)),
             card=dict(content["card"]),
             model_id=model_id,
         )
@@ -211,10 +237,13 @@ class Model:
         clip, silent = np.zeros(len(schema.NAMES), np.float32), np.ones(1, np.bool_)
         segments = np.zeros((1, SEGMENT_NUMBERS), np.float32)
         nothing = Features("", 0.0, clip, clip[None], segments, silent)
+        try:
+            self.judge(nothing)
+        except ModelError as error:
+            raise ValueError("its numbers give no probability") from error
         with np.errstate(all="ignore"):
-            heard, judgement = self.ear(segments), self.judge(nothing)
-        numbers = [judgement.song_probability, *judgement.contributions.values(), *heard.ravel()]
-        if heard.shape != (1, len(self.ear.heads)) or not np.isfinite(np.array(numbers, dtype=float)).all():
+            heard = self.ear(segments)
+        if heard.shape != (1, len(self.ear.heads)) or not np.isfinite(heard).all():
             raise ValueError("its parts do not fit together")
 
 
@@ -246,6 +275,13 @@ def _contexts(segments: Array) -> Iterator[Array]:
     for start in range(0, len(segments), EAR_ROWS):
         first = max(start - CONTEXT_SEGMENTS, 0)
         yield context(segments[first : start + EAR_ROWS + CONTEXT_SEGMENTS])[start - first :][:EAR_ROWS]
+
+
+def _as_here(found: Any) -> bool:
+    """Whether settings are those of this release; compared as written, since arrays may stand for numbers."""
+    return isinstance(found, dict) and {k: repr(v) for k, v in found.items()} == {
+        k: repr(v) for k, v in settings().items()
+    }
 
 
 def context(segments: Array) -> Array:
@@ -301,6 +337,24 @@ def _voice_summary(logits: Matrix) -> Matrix:
 
 def _scores(content: dict[str, Any]) -> NormalScores | Standard:
     return NormalScores(**content) if "quantiles" in content else Standard(**content)
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"a {type(value).__name__} stands for a number")
+    return float(value)
+
+
+def _check_parts(name: str, part: Any) -> None:
+    """Refuse what would grow when it is reckoned with: arrays of other dimensions, lists in place of numbers."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            _check_parts(key, value)
+    elif isinstance(part, np.ndarray):
+        if part.ndim != DIMENSIONS.get(name, 1):
+            raise ValueError(f"{name} has the shape {part.shape}")
+    elif isinstance(part, list) and not all(isinstance(item, str) for item in part):
+        raise ValueError(f"{name} is a list of other things than names")
 
 
 def _expert(content: dict[str, Any]) -> Expert:

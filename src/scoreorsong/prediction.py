@@ -7,9 +7,11 @@ Conventions: a failure is never a value: `predict` raises, `predict_many` yields
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import joblib
@@ -17,10 +19,12 @@ from threadpoolctl import threadpool_limits
 
 from .audio import Source, source_name
 from .cohesion import descriptor_of
-from .errors import ModelError, ScoreOrSongError
+from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
 from .features import Features, schema
 from .model import MUSIC, VOICE, Judgement, Model, load_model
+
+_loading: Final = Lock()
 
 N_REASONS: Final = 5
 SMALLEST_REASON: Final = 0.05
@@ -90,10 +94,11 @@ class Prediction:
     def __str__(self) -> str:
         sure = "" if self.confident else "  (unsure)"
         odd = "".join(f"  [{warning}]" for warning in self.warnings)
+        source = readable(self.source)
         if self.label == "no_music":
-            return f"{self.source}: no_music  music {self.music_fraction:.0%}{sure}{odd}"
+            return f"{source}: no_music  music {self.music_fraction:.0%}{sure}{odd}"
         return (
-            f"{self.source}: {self.label}  p(song) {self.song_probability:.2f}  "
+            f"{source}: {self.label}  p(song) {self.song_probability:.2f}  "
             f"voice {self.vocal_fraction:.0%}{sure}{odd}"
         )
 
@@ -112,7 +117,7 @@ class Failure:
     error: str
 
     def __str__(self) -> str:
-        return self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}"
+        return readable(self.error if self.error.startswith(self.source) else f"{self.source}: {self.error}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -132,6 +137,7 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     Raises
     ------
     AudioError : the source cannot be read or holds too little sound.
+    ModelError : the shipped model is missing, or a model of one's own gives no number.
 
     Examples
     --------
@@ -140,7 +146,9 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     'no_music'
     """
     model = model or default_model()
-    # One clip is too little work to share: BLAS threads would only wait for one another.
+    # One clip is too little work to share: BLAS threads would only wait for one another. Their
+    # number belongs to the process; of several Python threads the first one in holds it, and
+    # gives it back when it is done.
     with threadpool_limits(1):
         features = extract(source, rate=rate, windows=False)
         return _prediction(features, model.judge(features), model)
@@ -155,10 +163,21 @@ def predict_many(
     ----------
     jobs : worker processes; by default one, in this process; -1 for all cores. Open
         files cannot be sent to other processes: give paths or arrays' predictions one by one.
+
+    Raises
+    ------
+    BatchError : a worker process died, which ends them all; `predict_folder` goes on instead.
+    ModelError : the shipped model is missing.
     """
     model = model or default_model()
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
+    try:
+        yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
+    except BrokenExecutor as error:
+        raise BatchError(
+            "a worker process died: out of memory, or a decoder crashed; scan or predict_folder find the file "
+            "and go on after it"
+        ) from error
 
 
 def attempt(source: Source, model: Model) -> Prediction | Failure:
@@ -169,14 +188,29 @@ def attempt(source: Source, model: Model) -> Prediction | Failure:
         return Failure(source_name(source), str(error))
 
 
-@cache
 def default_model() -> Model:
-    """The model that ships with the package."""
+    """The model that ships with the package, loaded once.
+
+    Raises
+    ------
+    ModelError : it is missing or damaged.
+    """
+    with _loading:  # threads that ask at the same time get the same one
+        return _default_model()
+
+
+@cache
+def _default_model() -> Model:
     return load_model(default_model_path())
 
 
 def default_model_path() -> Path:
-    """Where the shipped model lies: in the package, or in a checkout's ``models/``."""
+    """Where the shipped model lies: in the package, or in a checkout's ``models/``.
+
+    Raises
+    ------
+    ModelError : in neither.
+    """
     here = Path(__file__).parent
     for folder in (here / "models", here.parents[1] / "models"):
         if (folder / "default.model").is_file():

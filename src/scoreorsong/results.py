@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TextIO, TypeVar
 
 from .errors import ResultsError
+
+log = logging.getLogger("scoreorsong")
 
 COLUMNS: Final = (
     "path", "status", "label", "song_probability", "confident", "vocal_fraction", "music_fraction",
@@ -135,11 +138,13 @@ def _read(source: Path, layout: _Layout[Typed]) -> tuple[list[Typed], str]:
             f"{source}: expected {layout.name} whose name ends in {', '.join(_READERS)}, as scan writes it"
         )
     try:
-        return reader(source, layout)
+        rows, note = reader(source, layout)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise ResultsError(
             f"{source}: cannot be read ({getattr(error, 'strerror', None) or error})"
         ) from error
+    log.info("%d rows in %s", len(rows), source)
+    return rows, note
 
 
 # ---- CSV and JSON Lines: line by line, so that a message can name the line

@@ -4,8 +4,9 @@ The file is an uncompressed ZIP of ``model.json`` (format, card and settings) an
 one member of raw little-endian numbers per array, whose type and shape the JSON
 gives. There is nothing in it but plain values and numbers: neither a pickle nor
 the version of scikit-learn comes between a file and its predictions. Because
-members are uncompressed and each must have just the size that its shape says, the
-size of the file bounds the memory that loading takes.
+members are uncompressed, each must have just the size that its shape says and can
+be asked for once, and the JSON is short, the size of the file bounds the memory that
+loading takes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from .files import write_whole
 FORMAT = "score-or-song model"
 FORMAT_VERSION: Final = 2
 MAX_FILE_BYTES: Final = 64 * 2**20
+MAX_JSON_BYTES: Final = 4 * 2**20  # as objects, JSON may take thirty times its size
+MAX_DEPTH: Final = 16  # of tables and lists in one another
+MAX_DIMENSIONS: Final = 4
 DTYPES: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": "<i8"}
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -95,6 +99,8 @@ def from_bytes(data: bytes, *, kind: str = FORMAT) -> dict[str, Any]:
     if len(data) > MAX_FILE_BYTES:
         raise ModelError(f"is larger than {MAX_FILE_BYTES >> 20} MB; expected a model of a few MB at most")
     members = _members(data)
+    if len(members.get("model.json", b"")) > MAX_JSON_BYTES:
+        raise ModelError(f"has a model.json of more than {MAX_JSON_BYTES >> 20} MB; train wrote no such file")
     try:
         document = json.loads(members["model.json"])
         name, version = document["format"], document["format_version"]
@@ -168,22 +174,27 @@ def _encode_array(array: npt.NDArray[Any], arrays: Arrays) -> Any:
     return {"array": name, "dtype": dtype, "shape": list(array.shape)}
 
 
-def _decode(value: Any, members: dict[str, bytes]) -> Any:
+def _decode(value: Any, members: dict[str, bytes], *, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"its tables lie more than {MAX_DEPTH} deep in one another")
     if isinstance(value, list):
-        return [_decode(item, members) for item in value]
+        return [_decode(item, members, depth=depth + 1) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("its table holds NaN or infinity")
     if not isinstance(value, dict):
         return value
     if "array" in value:
         return _decode_array(value, members)
-    return {key: _decode(item, members) for key, item in value.items()}
+    return {key: _decode(item, members, depth=depth + 1) for key, item in value.items()}
 
 
 def _decode_array(value: dict[str, Any], members: dict[str, bytes]) -> npt.NDArray[Any]:
-    dtype, shape = np.dtype(DTYPES[value["dtype"]]), [int(n) for n in value["shape"]]
-    data = members[value["array"]]
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != len(data):
+    """The array that `value` speaks of; its bytes are taken, so that no other array can copy them again."""
+    dtype, shape = np.dtype(DTYPES[value["dtype"]]), value["shape"]
+    data = members.pop(value["array"])
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n <= MAX_FILE_BYTES for n in shape):
+        raise ValueError(f"{value['array']} has a shape that no model has: {shape!r:.80}")
+    if math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"{value['array']} has {len(data)} bytes, not the size of shape {shape}")
     array = np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
     if not np.isfinite(array).all():

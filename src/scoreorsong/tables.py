@@ -160,7 +160,7 @@ class Table:
     def descriptors(self) -> dict[str, bytes]:
         """By path, how each file sounds (`Prediction.descriptor`); a failure has none."""
         with self._state.open("rb") as file:
-            return {state[0]: b64decode(state[3]) for state in map(parsed, file) if _is_state(state)}
+            return {state[0]: _decoded(state[3]) for state in map(parsed, file) if _is_state(state)}
 
     def append(self, row: Row, fingerprint: Fingerprint, descriptor: bytes = b"") -> None:
         """Write a row so that it is there whatever happens next.
@@ -264,7 +264,15 @@ def _cut_torn_line(file: Any) -> None:
 
 
 def _is_state(state: object) -> bool:
-    return isinstance(state, list) and len(state) == 4
+    return isinstance(state, list) and len(state) == 4 and isinstance(state[0], str)
+
+
+def _decoded(descriptor: object) -> bytes:
+    """The bytes of a descriptor; none of a damaged one."""
+    try:
+        return b64decode(str(descriptor), validate=True)
+    except ValueError:
+        return b""
 
 
 def _take(left: set[str], path: str) -> bool:

@@ -99,30 +99,60 @@ class Timeline:
         }
 
     def to_audacity(self, path: Path) -> None:
-        """Write a label track for Audacity; like all of these, whole or not at all."""
+        """Write a label track for Audacity; like all of these, whole or not at all.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         exports.written(path, exports.audacity(self.segments))
 
     def to_csv(self, path: Path) -> None:
-        """Write one row per segment."""
+        """Write one row per segment.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         exports.written(path, exports.rows(self.segments))
 
     def to_json(self, path: Path) -> None:
-        """Write `to_dict`."""
+        """Write `to_dict`.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         exports.written(path, exports.document(self.to_dict()))
 
     def to_jams(self, path: Path) -> None:
-        """Write JAMS, the annotations of music research."""
+        """Write JAMS, the annotations of music research.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         text = exports.jams(
             self.segments, source=self.source, duration_s=self.duration_s, model_id=self.model_id
         )
         exports.written(path, text)
 
     def to_webvtt(self, path: Path) -> None:
-        """Write captions of the music, to be shown over a film."""
+        """Write captions of the music, to be shown over a film.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         exports.written(path, exports.webvtt(self.segments))
 
     def to_rttm(self, path: Path) -> None:
-        """Write rich transcription time marks of the music."""
+        """Write rich transcription time marks of the music.
+
+        Raises
+        ------
+        ExportError : it cannot be written.
+        """
         exports.written(path, exports.rttm(self.segments, source=self.source))
 
     def to_otio(self, path: Path, *, fps: Fps = DEFAULT_FPS, start_timecode: str = DEFAULT_START) -> None:
@@ -132,6 +162,10 @@ class Timeline:
         ----------
         fps : 24, 25, "29.97" (drop-frame), "29.97ndf" (not) and the like, see `frame_rate`.
         start_timecode : of the programme's first frame.
+
+        Raises
+        ------
+        ExportError : no such rate or timecode, the extra is not installed, or it cannot be written.
         """
         text = exports.otio(
             self.segments,
@@ -143,7 +177,12 @@ class Timeline:
         exports.written(path, text)
 
     def to_edl(self, path: Path, *, fps: Fps = DEFAULT_FPS, start_timecode: str = DEFAULT_START) -> None:
-        """Write a CMX 3600 edit decision list of the cues; `fps` and `start_timecode` as in `to_otio`."""
+        """Write a CMX 3600 edit decision list of the cues; `fps` and `start_timecode` as in `to_otio`.
+
+        Raises
+        ------
+        ExportError : no such rate or timecode, or it cannot be written.
+        """
         rate = frame_rate(fps)
         text = exports.edl(self.segments, source=self.source, rate=rate, start_timecode=start_timecode)
         exports.written(path, text)
@@ -162,6 +201,10 @@ class Timeline:
         ----------
         fps, start_timecode : as in `to_otio`.
         usage_map : a file that says which usage codes to suggest, by default the shipped map.
+
+        Raises
+        ------
+        ExportError : no such rate or timecode, a map that cannot be used, or it cannot be written.
         """
         rate, usage = frame_rate(fps), read_usage_map(usage_map)
         rows = cues(self.segments, rate=rate, start_timecode=start_timecode, usage_map=usage)

@@ -108,6 +108,12 @@ def train_and_evaluate(
 
     Fitting takes longer than there: for every family of inputs, the decision is fitted anew
     without it in every fold of the first seed.
+
+    Raises
+    ------
+    LabelsError : with every finding about the labels, before any long work.
+    AudioError : a voice beside the labels cannot be read.
+    ModelError : the shipped table to add to is missing or not of the shipped model.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
     lesson = _lesson(labels, audio_root, features, add_to, jobs, random_state, seeds, plan, progress)

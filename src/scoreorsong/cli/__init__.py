@@ -7,7 +7,6 @@ nothing could be done. Results go to stdout, messages and progress to stderr.
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,13 +14,13 @@ from collections.abc import Sequence
 from .. import __version__
 from ..errors import ScoreOrSongError
 from . import evaluate, features, info, predict, report, scan, timeline, train
-from .common import NOTHING_DONE, OK
+from .common import NOTHING_DONE, OK, log_to_stderr, told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s")
+    log_to_stderr(verbose=options.verbose)
     if getattr(sys.stdout, "errors", "") == "strict":  # a file may have a name that is no text
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ScoreOrSongError as error:
-        print(f"score-or-song: {error}", file=sys.stderr)
+        print(f"score-or-song: {told(error)}", file=sys.stderr)
         return NOTHING_DONE
     except KeyboardInterrupt:
         print("score-or-song: stopped", file=sys.stderr)
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _write_no_more()
         return OK
     except OSError as error:  # e.g. a full disk
-        print(f"score-or-song: {error}", file=sys.stderr)
+        print(f"score-or-song: {told(error)}", file=sys.stderr)
         _write_no_more()
         return NOTHING_DONE
 

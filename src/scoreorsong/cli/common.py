@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import readable
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -26,7 +29,7 @@ def command(
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell on stderr of each step")
     parser.set_defaults(run=run)
     return parser
 
@@ -36,6 +39,24 @@ def chosen_model(path: str | None) -> Model:
     from ..prediction import default_model
 
     return load_model(path) if path else default_model()
+
+
+def told(text: object) -> str:
+    """Text for a terminal: as it is, but for what a name or a card from elsewhere might make it do."""
+    return "\n".join(map(readable, str(text).split("\n")))
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return readable(super().format(record))
+
+
+def log_to_stderr(*, verbose: bool) -> None:
+    """Show the library's messages from warnings up, or with -v from information up."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("score-or-song: %(message)s"))
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("scoreorsong").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def jobs(text: str) -> int:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AudioError, ScoreOrSongError
-from .common import add_table_options, command, exit_code, progress_shown
+from ..errors import AudioError, ScoreOrSongError, readable
+from .common import add_table_options, command, exit_code, progress_shown, told
 
 if TYPE_CHECKING:
     from ..features import Features
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     failed: list[str] = []
     files = _audio_files(options.paths)
     for features in _extracted(files, failed):
-        print(f"{features.source}  ({features.duration_s:.1f} s)")
+        print(f"{readable(features.source)}  ({features.duration_s:.1f} s)")
         for feature, value in features.items():
             print(f"  {feature.name:34} {value:12.5g} {feature.unit:10} {feature.meaning}")
     return exit_code(len(failed), len(files))
@@ -68,13 +68,14 @@ def _write_table(options: argparse.Namespace) -> int:
         print("score-or-song: what is done is kept; run the same command to go on", file=sys.stderr)
         raise
     for error in done.failures.values():
-        print(f"score-or-song: {error}", file=sys.stderr)
+        print(f"score-or-song: {readable(error)}", file=sys.stderr)
     return exit_code(len(done.failures), done.total)
 
 
 def _write_windows(options: argparse.Namespace) -> int:
     from ..features import WINDOW_S, schema
     from ..files import write_whole
+    from ..folders import no_formula
 
     if not (options.output or "").lower().endswith(".csv"):
         raise ScoreOrSongError("--windows: goes with -o and a name that ends in .csv, one row per window")
@@ -84,7 +85,7 @@ def _write_windows(options: argparse.Namespace) -> int:
     rows.writerow(["path", "start_s", *schema.NAMES])
     for features in _extracted(files, failed, windows=True):
         for i, window in enumerate(features.windows):
-            rows.writerow([features.source, i * WINDOW_S, *(f"{value:.7g}" for value in window)])
+            rows.writerow([no_formula(features.source), i * WINDOW_S, *(f"{value:.7g}" for value in window)])
     try:
         write_whole(options.output, text.getvalue().encode("utf-8", "surrogateescape"))
     except OSError as error:
@@ -101,10 +102,10 @@ def _extracted(files: Iterable[Path], failed: list[str], *, windows: bool = Fals
             features = extract(path, windows=windows)
         except AudioError as error:
             failed.append(str(path))
-            print(f"score-or-song: {error}", file=sys.stderr)
+            print(f"score-or-song: {told(error)}", file=sys.stderr)
             continue
         for warning in features.warnings:
-            print(f"score-or-song: {path}: {warning}", file=sys.stderr)
+            print(f"score-or-song: {readable(f'{path}: {warning}')}", file=sys.stderr)
         yield features
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from .common import OK, chosen_model, command
+from .common import OK, chosen_model, command, told
 
 
 def add(commands: Any) -> None:
@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> int:
     else:
         from ..card import card_text
 
-        print(card_text(model))
+        print(told(card_text(model)))
     return OK

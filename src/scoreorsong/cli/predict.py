@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from ..errors import readable
 from .common import chosen_model, command, exit_code, jobs
 
 
@@ -36,5 +37,5 @@ def run(options: argparse.Namespace) -> int:
         else:
             print(result, flush=True)
             for reason in result.reasons if options.explain else ():
-                print(f"    {reason.weight:+.2f}  {reason.sentence}", flush=True)
+                print(f"    {reason.weight:+.2f}  {readable(reason.sentence)}", flush=True)
     return exit_code(failed, len(options.files))
