@@ -142,7 +142,7 @@ def test_what_comes_much_later_changes_nothing(programme, heard):
 
 
 def test_no_more_is_held_however_long_the_source():
-    """Two hours of the same part: of windows all as long as one and as many as they should be."""
+    """Two hours of the same part: the stretch that windows are cut from does not grow, and none is missing."""
     part = analyze([song(4, 12.0).astype(np.float32)])[:512]
     frames, size, stride = 600 * 512, WINDOW_POINTS * SEGMENT_FRAMES, STRIDE_POINTS * SEGMENT_FRAMES
     held, lengths = [], []

@@ -3,7 +3,7 @@
 Conventions: a *point* is one segment of the features (`SEGMENT_S`). The source is heard in
 overlapping windows of `WINDOW_POINTS`, one every `STRIDE_POINTS`, each measured and judged like a
 clip of its own; a point is the mean of the windows that hold it. The windows lie on a grid from
-the start of the source, so that the blocks in which it arrives change nothing. Only a few minutes
+the start of the source, so that the blocks in which it arrives change nothing. Only some seconds
 are held at a time; what remains are some hundred numbers a second.
 """
 
