@@ -25,6 +25,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -108,18 +109,21 @@ def main() -> None:
 def print_accuracy(options: argparse.Namespace) -> None:
     examples, companions = read_labels(options.labels), read_companions(options.labels)
     models = {fold: held_out_model(fold, examples, companions, options) for fold in options.folds}
-    header = ("programmes", "label", "minutes", "precision", "recall", "F1")
+    header = ("programmes", "fold", "label", "minutes", "precision", "recall", "F1")
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
     notes = []
     for songs, slices in (("sung songs", SUNG_SLICES), ("sung and instrumental songs", ALL_SLICES)):
         for kind in ("clean", "dialogue"):
-            trials = [
-                trial(model, examples, companions, options.minutes, slices, kind == "dialogue", seed)
-                for model in models.values()
-                for seed in range(options.programmes)
-            ]
-            print_labels(f"{kind}, {songs}", trials)
-            notes.append(summary(f"{kind}, {songs}", trials))
+            trials = {
+                str(fold): [
+                    trial(model, examples, companions, options.minutes, slices, kind == "dialogue", seed)
+                    for seed in range(options.programmes)
+                ]
+                for fold, model in models.items()
+            }
+            for fold, some in {**trials, "all": list(chain(*trials.values()))}.items():
+                print_labels(f"{kind}, {songs} | {fold}", some)
+                notes.append(summary(f"{kind}, {songs}, {fold}", some))
     print("\n" + "\n".join(notes))
 
 
@@ -173,7 +177,7 @@ def print_labels(name: str, trials: Sequence[Trial]) -> None:
         precision, recall = right / max((found == i).sum(), 1), right / max((true == i).sum(), 1)
         f1 = 2 * right / max((found == i).sum() + (true == i).sum(), 1)
         minutes = (true == i).sum() * STEP_S / 60
-        print(f"| {name} | {label} | {minutes:.0f} | {precision:.3f} | {recall:.3f} | {f1:.3f} |")
+        print(f"| {name} | {label} | {minutes:.0f} | {precision:.3f} | {recall:.3f} | {f1:.3f} |", flush=True)
 
 
 def summary(name: str, trials: Sequence[Trial]) -> str:

@@ -241,15 +241,6 @@ def test_slicing_cuts_every_matrix_alike(noise):
     np.testing.assert_array_equal(part.pitch, spectra.pitch[:, 10:30])
 
 
-def test_a_slice_keeps_the_percussive_share_that_is_known(noise):
-    spectra = analyze([noise(2.0)])
-    alone = spectra[10:30].percussive
-    known = spectra.percussive[:, 10:30]
-    assert (spectra[10:30].percussive == known).all()
-    inside = slice(8, -8)  # where the median's window does not reach over the edges of the slice
-    np.testing.assert_allclose(known[:, inside], alone[:, inside], atol=1e-3)
-
-
 def test_the_parts_of_a_stream_make_the_whole(noise):
     parts = list(stream([noise(20.0)]))
     assert len(parts) > 1

@@ -3,7 +3,7 @@
 Conventions: a *point* is one segment of the features (`SEGMENT_S`). The source is heard in
 overlapping windows of `WINDOW_POINTS`, one every `STRIDE_POINTS`, each measured and judged like a
 clip of its own; a point is the mean of the windows that hold it. The windows lie on a grid from
-the start of the source, so that the blocks in which it arrives change nothing. Only a few minutes
+the start of the source, so that the blocks in which it arrives change nothing. Only some seconds
 are held at a time; what remains are some hundred numbers a second.
 """
 
@@ -24,7 +24,6 @@ from .spectra import HOP, Array, Spectra, joined, stream
 
 WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
-SPAN_WINDOWS: Final = 16  # are cut from one stretch of spectra, within which what they share is computed once
 SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
 # a clip on its own may be a half-spoken song; in 10 s of a programme speech is by far the likelier.
@@ -73,41 +72,28 @@ def listen(blocks: Iterable[Samples], model: Model) -> Heard:
     blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
     """
     meter = _Meter()
-    spans = [_hear(span, windows, model) for span, windows in _spans(stream(meter.read(blocks)))]
-    step = SPAN_WINDOWS * STRIDE_POINTS
-    sums = np.zeros((step * (len(spans) - 1) + len(spans[-1][0]), spans[-1][0].shape[1]))
-    for i, (points, _) in enumerate(spans):
-        sums[i * step :][: len(points)] += points
+    judged = [_judge(window, model) for window in _windows(stream(meter.read(blocks)))]
+    last, _ = judged[-1]
+    sums = np.zeros((STRIDE_POINTS * (len(judged) - 1) + len(last), last.shape[1]))
+    for i, (points, _) in enumerate(judged):
+        sums[i * STRIDE_POINTS :][: len(points)] += points
     means = sums[:, 1:] / sums[:, :1]
-    song, dialogue = np.vstack([windows for _, windows in spans]).T
+    song, dialogue = np.array([numbers for _, numbers in judged]).T
     return Heard(means[:, 1:], means[:, 0], meter.level_db(len(means)), song, dialogue, meter.duration_s)
 
 
-def _spans(parts: Iterable[Spectra]) -> Iterator[tuple[Spectra, list[slice]]]:
-    """Long stretches of the spectra, and the windows that lie in each."""
+def _windows(parts: Iterable[Spectra]) -> Iterator[Spectra]:
+    """The spectra of every window; only the last may be shorter."""
     size, stride = WINDOW_POINTS * SEGMENT_FRAMES, STRIDE_POINTS * SEGMENT_FRAMES
-    length = size + (SPAN_WINDOWS - 1) * stride
-    held: list[Spectra] = []
+    parts = iter(parts)
+    held = next(parts)
     for part in parts:
-        held.append(part)
-        if sum(p.n_frames for p in held) > length + stride:
-            whole = joined(held)
-            yield whole[:length], [slice(s, s + size) for s in range(0, length - size + 1, stride)]
-            held = [whole[length - size + stride :]]
-    rest = joined(held)
-    yield rest, [slice(s, s + size) for s in range(0, max(rest.n_frames - size + stride, 1), stride)]
-
-
-def _hear(span: Spectra, windows: list[slice], model: Model) -> tuple[Matrix, Matrix]:
-    """Of every point the sum over the windows of `_judge`'s rows; of every window its two numbers."""
-    _ = span.percussive  # so that the windows need not find it once more each
-    judged = [_judge(span[window], model) for window in windows]
-    starts = [window.start // SEGMENT_FRAMES for window in windows]
-    rows, _ = judged[-1]
-    sums = np.zeros((starts[-1] + len(rows), rows.shape[1]))
-    for start, (rows, _) in zip(starts, judged, strict=True):
-        sums[start : start + len(rows)] += rows
-    return sums, np.array([numbers for _, numbers in judged])
+        held = joined([held, part])
+        while held.n_frames > size + stride:
+            yield held[:size]
+            held = held[stride:]
+    for start in range(0, max(held.n_frames - size + stride, 1), stride):
+        yield held[start : start + size]
 
 
 def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float]]:

@@ -136,16 +136,13 @@ class Spectra:
 
     def on_scale(self, scale: Scale) -> Self:
         """The same frames, measured on the scale of what they are a part of."""
-        part = self[:]
+        part = replace(self)
         vars(part)["scale"] = scale
         return part
 
     def __getitem__(self, frames: slice) -> Self:
-        """The same spectra over some of the frames; of a percussive share that is known, those frames too."""
-        part = replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
-        if "percussive" in vars(self):  # dearer than all else together, and hardly another at the edges
-            vars(part)["percussive"] = self.percussive[:, frames]
-        return part
+        """The same spectra over some of the frames."""
+        return replace(self, **{f.name: getattr(self, f.name)[:, frames] for f in fields(self)})
 
 
 def analyze(blocks: Iterable[Samples]) -> Spectra:
