@@ -211,7 +211,7 @@ def _clip(schema: Any, segment: Segment, media: Any, span: Any) -> Any:
     heard = {"scoreorsong": segment.to_dict()}
     marker = schema.Marker(_told(segment), span, COLORS[segment.label], metadata=heard)
     clip = schema.Clip(segment.label, media_reference=media, source_range=span, metadata=heard)
-    clip.markers.append(marker)  # OpenTimelineIO 0.17 takes them only so
+    clip.markers.append(marker)
     return clip
 
 
