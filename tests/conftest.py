@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,11 @@ RATE_HZ = 22050
 
 Samples = npt.NDArray[np.float32]
 Maker = Callable[..., Samples]
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start hear Ctrl-C, also where a shell began the tests in its background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_tone(

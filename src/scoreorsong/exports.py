@@ -210,9 +210,9 @@ def _reference(schema: Any, source: str, available: Any) -> Any:
 def _clip(schema: Any, segment: Segment, media: Any, span: Any) -> Any:
     heard = {"scoreorsong": segment.to_dict()}
     marker = schema.Marker(_told(segment), span, COLORS[segment.label], metadata=heard)
-    return schema.Clip(
-        segment.label, media_reference=media, source_range=span, markers=[marker], metadata=heard
-    )
+    clip = schema.Clip(segment.label, media_reference=media, source_range=span, metadata=heard)
+    clip.markers.append(marker)
+    return clip
 
 
 def in_frames(segments: Segments, rate: FrameRate, start_timecode: str) -> Iterator[tuple[Segment, int, int]]:
