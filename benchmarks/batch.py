@@ -58,9 +58,9 @@ def main() -> None:
         _print_resume(folder, options.finished)
 
 
-def fill(library: Path, files: int) -> None:
-    """Noisy chords of `CLIP_S` in folders of a hundred; every file has its own bytes to read."""
-    random, time_s = np.random.default_rng(0), np.arange(round(CLIP_S * RATE_HZ)) / RATE_HZ
+def fill(library: Path, files: int, clip_s: float = CLIP_S) -> None:
+    """Noisy chords in folders of a hundred; every file has its own bytes to read."""
+    random, time_s = np.random.default_rng(0), np.arange(round(clip_s * RATE_HZ)) / RATE_HZ
     for kind in range(KINDS):
         tones = sum(np.sin(2 * np.pi * hz * time_s) for hz in random.uniform(80, 900, 5))
         clip = 0.05 * tones * (1 + np.sin(2 * np.pi * time_s)) + 0.01 * random.standard_normal(len(time_s))

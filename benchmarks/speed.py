@@ -42,6 +42,7 @@ FLOOR = (
     "soundfile.read(sys.argv[1], dtype='float32')"
 )
 N_CLIPS, N_FULL = 200, (100, 500, 2000)
+CLIPS_S = (10, 30)  # of the clips to scan, in seconds
 BAR_MB = 400
 
 
@@ -274,21 +275,22 @@ def _slowest_imports(path: Path, *, n: int = 8) -> list[tuple[str, float]]:
 
 
 def _print_scale(folder: Path, options: argparse.Namespace) -> None:
-    library = _library(folder, options.clips)
-    one, two = _in_turn(3, lambda: _scanned(library, 1), lambda: _scanned(library, 2))
-    _row(
-        f"scan of {options.clips} clips of 10 s, 1 worker", f"{statistics.median(one):.1f} s",
-        f"2 workers: {statistics.median(two):.1f} s", f"{_ratio(one, two):.2f}", "1.8",
-    )  # fmt: skip
+    for clip_s in CLIPS_S:
+        library = _library(folder, options.clips, clip_s)
+        one, two = _in_turn(3, lambda at=library: _scanned(at, 1), lambda at=library: _scanned(at, 2))
+        _row(
+            f"scan of {options.clips} clips of {clip_s} s, 1 worker", f"{statistics.median(one):.1f} s",
+            f"2 workers: {statistics.median(two):.1f} s", f"{_ratio(one, two):.2f}", "1.8",
+        )  # fmt: skip
     for n_files in N_FULL if options.full else ():
-        seconds = _seconds(lambda n=n_files: _scanned(_library(folder, n), 1))
+        seconds = _seconds(lambda n=n_files: _scanned(_library(folder, n, CLIPS_S[0]), 1))
         _row(f"scan of {n_files} clips, 1 worker", f"{n_files / seconds:.1f} files/s", "", "", "flat")
 
 
-def _library(folder: Path, n_files: int) -> Path:
-    library = folder / f"library-{n_files}"
+def _library(folder: Path, n_files: int, clip_s: int) -> Path:
+    library = folder / f"library-{n_files}-{clip_s}"
     if not library.exists():  # in a process of its own, so that this one stays as it is
-        filling = get_context("spawn").Process(target=fill, args=(library, n_files))
+        filling = get_context("spawn").Process(target=fill, args=(library, n_files, clip_s))
         filling.start()
         filling.join()
     return library
