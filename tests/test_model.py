@@ -15,7 +15,6 @@ from scoreorsong.features import schema
 from scoreorsong.model import (
     MUSIC,
     VOICE,
-    Ear,
     Model,
     context,
     decision_row,
@@ -80,7 +79,7 @@ def test_context_of_very_few_segments(length):
 
 
 def test_shares_are_of_the_clip_and_of_the_music(model):
-    ear = Ear(model.ear.scaler, model.ear.kernel, (VOICE, MUSIC))
+    ear = replace(model.ear, heads=(VOICE, MUSIC))
     model = replace(model, ear=ear, voice_threshold=0.0)
     heard = np.array([[2.0, 1]] * 4 + [[-2.0, 1]] * 4 + [[2.0, -1]] * 4 + [[2.0, 1]] * 4)
     silent = np.arange(16) >= 12

@@ -177,7 +177,7 @@ def test_what_is_no_music_backs_no_singer(corpus):
 def test_what_is_known_has_a_value_per_segment(takes):
     for take in takes:
         n = len(take.features.segments)
-        assert take.known.keys() == {"voice", "music"}
+        assert take.known.keys() == {"voice", "music", "speech"}
         for values in take.known.values():
             assert values.shape == (n,)
             assert set(np.unique(values[np.isfinite(values)])) <= {0.0, 1.0}
@@ -247,14 +247,38 @@ def test_a_song_that_nobody_asked_about_is_unknown(corpus):
         assert (take.tags is None) == (beside is None)
 
 
-def test_variants_that_moved_in_time_have_no_tags_and_unknown_voice(takes):
+def test_tags_are_of_music_that_nothing_is_mixed_into(takes):
     for take in takes:
-        if take.variant == "original" and take.label in ("score", "song"):
-            assert take.tags is not None
-        else:
-            assert take.tags is None
-        if take.label == "song" and take.variant not in ("original", "speech 0"):
-            assert np.isnan(take.known["voice"]).all()
+        clear = take.variant == "original" or take.variant.startswith("varied")
+        assert (take.tags is not None) == (clear and take.label in ("score", "song"))
+
+
+def test_what_is_known_of_a_clip_moves_with_its_excerpt(corpus):
+    """A variant that begins later has the tags and the voice of there."""
+    examples, companions = corpus
+    (sung,) = [e for e in examples if e.path.stem in companions.activity]
+    rising = np.linspace(0.1, 0.9, 40)[:, None] * np.ones(len(TAGS))
+    companions = replace(companions, teacher={sung.path.stem: rising})
+    original = make_takes([sung], companions)[0]
+    made = takes_module.Rendering("varied 0", np.zeros(0, np.float32), start_s=2 * SEGMENT_S)
+    later = takes_module._clip_take(sung, made, original.features, companions)
+    np.testing.assert_allclose(later.tags[:-2], original.tags[2:])
+    np.testing.assert_array_equal(later.known["voice"][:-2], original.known["voice"][2:])
+
+
+def test_speech_is_known_where_someone_speaks_over_a_clip(takes):
+    for take in takes:
+        spoken = take.known["speech"]
+        if take.variant.startswith("speech") or take.slice == "speech":
+            assert (spoken == 1).any()
+        elif take.label in ("score", "song", "singing"):
+            assert not spoken.any()
+
+
+def test_of_a_clip_labelled_no_music_nobody_knows_whether_it_is_speech(corpus):
+    examples, companions = corpus
+    take = make_takes([replace(examples[0], label="no_music")], replace(companions, voices=()))[0]
+    assert np.isnan(take.known["speech"]).all()
 
 
 def test_tags_are_the_teachers_logits(corpus):

@@ -23,6 +23,7 @@ from .audio import RATE_HZ, Samples, read_audio
 Random = np.random.Generator
 Writer = Callable[[Samples], io.BytesIO]
 
+EXCERPT_CHANCE: Final = 0.7
 MP3_KBITS: Final = 64
 MP3_KBITS_RANGE: Final = (8, 160)  # what MPEG-2 Layer III, the MP3 of rates up to 24 kHz, allows
 LEFT_RIGHT: Final = (0.8, 0.3)  # gains
@@ -31,9 +32,8 @@ END: Final = 20 * RATE_HZ  # samples
 
 
 def vary(samples: Samples, random: Random) -> Samples:
-    """A plausible other copy: an excerpt, equalised, in a room, saturated, coded; each by chance."""
+    """A plausible other copy: equalised, in a room, saturated, coded; each by chance."""
     steps: dict[Callable[[Samples, Random], Samples], float] = {
-        excerpt: 0.7,
         equalise: 0.7,
         limit_band: 0.4,
         reverberate: 0.2,
@@ -46,11 +46,13 @@ def vary(samples: Samples, random: Random) -> Samples:
     return samples
 
 
-def excerpt(samples: Samples, random: Random) -> Samples:
-    """8 to 45 s from anywhere inside."""
-    length = min(len(samples), round(RATE_HZ * np.exp(random.uniform(np.log(8), np.log(45)))))
-    start = random.integers(0, len(samples) - length + 1)
-    return samples[start : start + length]
+def excerpt(length: int, random: Random) -> slice:
+    """8 to 45 s from anywhere in so many samples or, by chance, all of them."""
+    if random.random() >= EXCERPT_CHANCE:
+        return slice(0, length)
+    shorter = min(length, round(RATE_HZ * np.exp(random.uniform(np.log(8), np.log(45)))))
+    start = int(random.integers(0, length - shorter + 1))
+    return slice(start, start + shorter)
 
 
 def equalise(samples: Samples, random: Random) -> Samples:
@@ -101,14 +103,15 @@ def code_mp3(samples: Samples, random: Random) -> Samples:
 
 
 def mix(music: Samples, other: Samples, ratio_db: float) -> Samples:
-    """`other` under or over the music, whose active level stands `ratio_db` above it; length of the music.
-
-    A shorter `other` is repeated with a second of rest in between.
-    """
-    rest = np.concatenate([other, np.zeros(RATE_HZ, np.float32)])
-    laid = np.tile(rest, -(-len(music) // len(rest)))[: len(music)]
+    """`other` `laid` under or over the music, whose active level stands `ratio_db` above it; length of the music."""
     gain = active_rms(music) / active_rms(other) * 10 ** (-ratio_db / 20)
-    return (music + laid * gain).astype(np.float32)
+    return (music + laid(other, len(music)) * gain).astype(np.float32)
+
+
+def laid(samples: Samples, length: int) -> Samples:
+    """Cut to a length, or repeated up to it with a second of rest in between."""
+    rest = np.concatenate([samples, np.zeros(RATE_HZ, np.float32)])
+    return np.tile(rest, -(-length // len(rest)))[:length]
 
 
 def active_rms(samples: Samples) -> float:

@@ -85,14 +85,19 @@ class Kernel:
 
     def __call__(self, rows: Matrix) -> Matrix:
         """Outputs for standardised rows, ``(rows, outputs)``."""
-        return np.asarray(self._likeness(rows) @ self.weights + self.bias)
+        return np.asarray(self.likeness(rows) @ self.weights + self.bias)
 
     def gradient(self, row: Matrix) -> Matrix:
         """Slope of the first output at one row, ``(inputs,)``."""
-        pull = self._likeness(row[None])[0] * self.weights[:, 0]
-        return np.asarray(2 * self.gamma * (pull @ self._doubled - pull.sum() * row))
+        return self.gradients(row, self.likeness(row[None])[0])[0]
 
-    def _likeness(self, rows: Matrix) -> Matrix:
+    def gradients(self, row: Matrix, likeness: Matrix) -> Matrix:
+        """Slopes of all outputs at a row of this likeness, ``(outputs, inputs)``."""
+        pull = likeness[:, None] * self.weights
+        return np.asarray(2 * self.gamma * (pull.T @ self._doubled - np.outer(pull.sum(axis=0), row)))
+
+    def likeness(self, rows: Matrix) -> Matrix:
+        """Of each row to each landmark, ``(rows, n)``, 0 to 1."""
         squared = (rows**2).sum(axis=1)[:, None] + self._lengths - 2 * rows @ self._doubled.T
         return np.asarray(np.exp(-self.gamma * np.maximum(squared, 0)))
 

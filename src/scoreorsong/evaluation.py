@@ -29,7 +29,7 @@ from .families import study, study_ready, worth
 from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
 from .fitting import Heard
-from .model import MUSIC, VOICE, Ear, Model, load_model
+from .model import MUSIC, SPEECH, VOICE, Ear, Model, load_model
 from .prediction import Failure, default_model
 from .takes import Take
 from .verdicts import Plan, Verdict, judge
@@ -248,6 +248,7 @@ def _original(example: Example) -> Take | Failure:
     known = {
         VOICE: np.full(len(features.silent), 0.0 if unsung else np.nan),
         MUSIC: np.where(features.silent, np.nan, float(example.label != "no_music")),
+        SPEECH: np.full(len(features.silent), np.nan),
     }
     named = replace(features, source=example.name)
     return Take(example, "original", frozenset({example.group}), named, known)

@@ -24,8 +24,10 @@ from sklearn.svm import SVC
 
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler
+from .metric import Question, expansion, learn_projection
 from .model import (
     MUSIC,
+    SPEECH,
     TAG,
     VOICE,
     VOICE_SUMMARY,
@@ -42,16 +44,19 @@ Flags = npt.NDArray[np.bool_]
 
 INNER_FOLDS: Final = 3
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
-EAR_LANDMARKS: Final = 720
-EAR_GAMMA: Final = 0.4  # over the number of inputs, as scikit-learn's "auto" is 1.0
+EAR_LANDMARKS, EAR_AXES = 1000, 64
+EAR_GAMMA: Final = 0.2  # over the number of inputs, as scikit-learn's "auto" is 1.0
+QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
+QUESTION_WEIGHT: Final = 1 / 3  # of each in the ear's metric, beside the tags
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
 # Share of the songs for which the gate to the expert for dialogue stays shut: a voice that half speaks
 # is still a song's.
 SONGS_LEFT_CLEAR: Final = 0.985
-# Every how many segments of a take the ear learns from; what varies less counts less.
-EAR_STRIDE: Final = {"original": 2, "over music": 2, "speech 0": 6}
-OTHER_STRIDE: Final = 8
+GATE_STEEPNESS: Final = 3.0
+# Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.
+EAR_STRIDE: Final = {"original": 2, "varied": 4, "speech": 4, "noise": 8}
+VOICE_STRIDE: Final = 2
 CLEAR_VARIANTS: Final = ("original", "varied", "noise")
 DIALOGUE_VARIANTS: Final = ("speech",)
 LOUD_DIALOGUE: Final = "speech 0"
@@ -94,29 +99,29 @@ def learnable(takes: Sequence[Take]) -> list[Take]:
 
 
 def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ear:
-    """Nystroem features with a ridge for the tags and a logistic regression for each question."""
+    """A learnt metric, then Nystroem features with a ridge for the tags and a logistic regression for each question."""
     rows, known, tag_rows, tag_values = _ear_table(takes, random_state)
     scaler = _fit_scaler(rows)
     scaled = scaler(rows)
     gamma = EAR_GAMMA / scaled.shape[1]
-    sample = np.random.default_rng(random_state).permutation(len(scaled))[:20000]
+    sure = {question: np.isfinite(values) for question, values in known.items()}
+    questions = [Question(scaled[tag_rows], tag_values, 1.0)]
+    questions += [Question(scaled[sure[q]], known[q][sure[q], None], QUESTION_WEIGHT) for q in QUESTIONS]
+    projection = learn_projection(questions, gamma=gamma, axes=EAR_AXES, random_state=random_state)
+    projected = scaled @ projection
+    sample = np.random.default_rng(random_state).permutation(len(projected))[:20000]
     nystroem = Nystroem(gamma=gamma, n_components=min(EAR_LANDMARKS, len(sample)), random_state=random_state)
-    mapped = nystroem.fit(_halved(scaled[sample])).transform(scaled)
+    mapped = nystroem.fit(_halved(projected[sample])).transform(projected)
     heads = [Ridge(1.0).fit(mapped[tag_rows], tag_values)]
-    for question in (VOICE, MUSIC):
-        sure = np.isfinite(known[question])
-        regression = LogisticRegression(C=3.0, class_weight="balanced", max_iter=300)
-        heads.append(regression.fit(mapped[sure], known[question][sure]))
+    for question in QUESTIONS:
+        regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300)
+        heads.append(regression.fit(mapped[sure[question]], known[question][sure[question]]))
     weights = np.vstack([head.coef_ for head in heads])
-    bias = np.concatenate([np.atleast_1d(head.intercept_) for head in heads])
-    # Nystroem maps with K @ normalization.T; folding that into the weights leaves a plain kernel expansion.
-    kernel = Kernel(
-        landmarks=nystroem.components_.astype(np.float16),
-        weights=(nystroem.normalization_.T @ weights.T).astype(np.float32),
-        bias=bias,
-        gamma=gamma,
+    kernel = expansion(nystroem, weights, np.concatenate([np.atleast_1d(h.intercept_) for h in heads]))
+    kernel = replace(
+        kernel, landmarks=kernel.landmarks.astype(np.float16), weights=kernel.weights.astype(np.float32)
     )
-    return Ear(scaler, kernel, (*(TAG + tag for tag in tags), VOICE, MUSIC))
+    return Ear(scaler, projection, kernel, (*(TAG + tag for tag in tags), *QUESTIONS))
 
 
 def _halved(rows: Matrix) -> Matrix:
@@ -128,9 +133,9 @@ def _ear_table(takes: Sequence[Take], random_state: int) -> tuple[Matrix, dict[s
     """Rows of context, what is known about them, which have tags, and these tags."""
     random = np.random.default_rng(random_state)
     rows, tags = [], []
-    known: dict[str, list[Matrix]] = {question: [] for question in (VOICE, MUSIC)}
+    known: dict[str, list[Matrix]] = {question: [] for question in QUESTIONS}
     for take in takes:
-        stride = EAR_STRIDE.get(take.variant, OTHER_STRIDE) if isinstance(take.example, Example) else 2
+        stride = EAR_STRIDE[take.variant.split()[0]] if isinstance(take.example, Example) else VOICE_STRIDE
         part = slice(int(random.integers(stride)), None, stride)
         rows.append(context(take.features.segments)[part])
         for question, values in known.items():
@@ -318,7 +323,7 @@ def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, floa
             logits[tested] = regression(known & (table.folds != fold)).decision_function(scores[tested])
     gate = regression(known)
     threshold = float(np.quantile(logits[songs], SONGS_LEFT_CLEAR))
-    return gate.coef_[0], float(gate.intercept_[0]) - threshold
+    return GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold)
 
 
 def _is(takes: Sequence[Take], label: str) -> Flags:

@@ -1,7 +1,7 @@
 """Features → probabilities: what is learnt, and how it is applied.
 
 Two stages. The *ear* reads every half second within its 3.6 s of context and
-says how much it sounds like singing, like music at all, and like each of 50 tags
+says how much it sounds like singing, like speech, like music at all, and like each of 50 tags
 that a teacher network knows. The *decision* (see `decision`) weighs the clip's own
 features together with a summary of what the ear heard.
 """
@@ -28,9 +28,14 @@ from .spectra import Array
 
 log = logging.getLogger("scoreorsong")
 
-VOICE, MUSIC = "voice", "music"
+VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
-DIMENSIONS: Final = {"landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays of a model have one
+DIMENSIONS: Final = {
+    "projection": 2,
+    "landmarks": 2,
+    "weights": 2,
+    "quantiles": 2,
+}  # other arrays of a model have one
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
@@ -38,15 +43,19 @@ VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged 
 
 @dataclass(frozen=True)
 class Ear:
-    """Hears singing, music and tags in every half second."""
+    """Hears singing, speech, music and tags in every half second.
+
+    ``projection (inputs, axes)`` leads to where what matters lies far apart; see `metric`.
+    """
 
     scaler: Scaler
+    projection: npt.NDArray[np.float32]
     kernel: Kernel
     heads: tuple[str, ...]
 
     def __call__(self, segments: Array) -> Matrix:
         """A logit per segment and head, ``(segments, heads)``."""
-        return np.concatenate([self.kernel(self.scaler(rows)) for rows in _contexts(segments)])
+        return np.concatenate([self.kernel(self.scaler(r) @ self.projection) for r in _contexts(segments)])
 
     @property
     def ear_id(self) -> str:
@@ -217,7 +226,7 @@ class Model:
         _check_parts("decision", decision)
         low, high = content["band"]
         model = cls(
-            ear=Ear(Scaler(**ear["scaler"]), Kernel(**ear["kernel"]), tuple(ear["heads"])),
+            ear=Ear(Scaler(**ear["scaler"]), ear["projection"], Kernel(**ear["kernel"]), tuple(ear["heads"])),
             decision=Decision(
                 _scores(decision["scores"]),
                 _expert(decision["clear"]),
@@ -308,13 +317,15 @@ def smoothed_voice(heard: Matrix, heads: tuple[str, ...]) -> Matrix:
 
 
 VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "changes")
+SPEECH_SUMMARY: Final = ("evidence", "mean", "share", "low", "middle", "high")
 
 
 def input_names(heads: tuple[str, ...]) -> tuple[str, ...]:
     """Names of the decision's inputs: the clip features, then what the ear heard."""
     tags = [head for head in heads if head.startswith(TAG)]
     heard = [f"{tag}_{key}" for key in ("mean", "high", "std") for tag in tags]
-    return (*schema.NAMES, *heard, *(f"voice_{key}" for key in VOICE_SUMMARY))
+    speech, voice = (f"speech_{key}" for key in SPEECH_SUMMARY), (f"voice_{key}" for key in VOICE_SUMMARY)
+    return (*schema.NAMES, *heard, *speech, *voice)
 
 
 def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> Matrix:
@@ -322,7 +333,14 @@ def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> M
     sounding = heard[~features.silent] if not features.silent.all() else heard
     tags = sounding[:, [i for i, head in enumerate(heads) if head.startswith(TAG)]]
     summary = np.concatenate([tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)])
-    return np.concatenate([features.clip, summary, _voice_summary(sounding[:, heads.index(VOICE)])])
+    speech, voice = sounding[:, heads.index(SPEECH)], sounding[:, heads.index(VOICE)]
+    return np.concatenate([features.clip, summary, _speech_summary(speech), _voice_summary(voice)])
+
+
+def _speech_summary(logits: Matrix) -> Matrix:
+    """Mean of the logits and of the probabilities, share, and quantiles of the logits."""
+    quantiles = np.quantile(logits, (0.1, 0.5, 0.9))
+    return np.array([logits.mean(), expit(logits).mean(), (logits > 0).mean(), *quantiles])
 
 
 def _voice_summary(logits: Matrix) -> Matrix:

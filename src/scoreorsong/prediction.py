@@ -44,8 +44,10 @@ TOPICS: Final = {
     "repetition and sections": ("repeat_", "alike_", "novelty_"),
     "the development": ("brightness_", "density_"),
     "the voice": ("voice_",),
+    "speech": ("speech_",),
     "the impression": ("tag_",),
 }
+HEARD_VOICES: Final = {"voice": "singing voice", "speech": "speech"}
 _VOICES = ["female", "male", "man", "no", "opera", "singing", "vocal", "voice", "woman", "choir", "choral"]
 VOICE_TAGS: Final = tuple(f"tag_{word}" for word in _VOICES)
 
@@ -281,7 +283,7 @@ def describe_input(name: str) -> tuple[str, str]:
         return feature.family, feature.meaning
     kind, _, rest = name.partition("_")
     what, _, statistic = rest.rpartition("_")
-    if kind == "voice":
-        return "vocals", f"singing voice ({rest})"
+    if kind in HEARD_VOICES:
+        return "vocals", f"{HEARD_VOICES[kind]} ({rest})"
     how = {"mean": "on the whole", "high": "at its strongest", "std": "in its changes"}[statistic]
     return "tags", f"sounds like '{what}' {how}"

@@ -1,7 +1,7 @@
 """Examples → takes: every clip as it is and in the variants that training and checking need.
 
 A take is one rendering of one clip with its features and, per half second, what
-is known about it: sung or not, music or not, the teacher's tags;
+is known about it: sung or not, spoken or not, music or not, the teacher's tags;
 NaN where nobody knows. It names all groups that it was made from (the clip's and
 the mixed-in speaker's), so that a split can keep every one of them apart. Takes
 for checking are judged like the others, but nothing is ever learnt from them.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -33,7 +33,27 @@ TEACHER_VOICE: Final = {
     True: ("vocal", "vocals", "singing", "voice", "male vocal", "female vocal", "male voice", "female voice"),
     False: ("no vocals", "no vocal", "no voice"),
 }
+TAGGED: Final = ("original", "varied")  # variants to which the clip's tags still apply
+PRESENT: Final = (0.15, 0.7)  # shares of a segment under and over which a voice laid over it is away or there
 TEACHER_SURE: Final = (-2.0, 0.8)  # logits under and over which the teacher is believed about a voice
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A clip as it is, or made into something else, before it is measured.
+
+    Attributes
+    ----------
+    start_s : where it begins in the clip.
+    speaker : the voice or noise that was mixed in, if any.
+    speech : what of that is speech, as long as the samples.
+    """
+
+    variant: str
+    samples: Samples = field(repr=False)
+    start_s: float = 0.0
+    speaker: Voice | None = None
+    speech: Samples | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True)
@@ -116,24 +136,30 @@ def _checked(examples: Sequence[Example]) -> set[int]:
 
 def _clip_takes(example: Example, companions: Companions | None, seed: int, checked: bool) -> list[Take]:
     if example.measured is not None:  # there is no audio to vary
-        own = frozenset({example.group})
-        return [_known_take(example, "original", own, example.measured.features, companions)]
+        made = Rendering("original", np.zeros(0, np.float32))
+        return [_clip_take(example, made, example.measured.features, companions)]
     samples = read_audio(example.path, offset_s=example.start_s, max_s=example.duration_s)
-    own = frozenset({example.group})
-    takes = [_clip_take(example, "original", own, samples, companions)]
-    for i in range(N_VARIED):
-        varied = augmentation.vary(samples, _random(example.name, f"varied {i}", seed))
-        takes.append(_clip_take(example, f"varied {i}", own, varied, companions))
-    for variant, voice, mixed in _mixes(example, samples, companions, seed):
-        takes.append(_clip_take(example, variant, own | {speaker_group(voice)}, mixed, companions))
-    for variant, copy in augmentation.checks(samples) if checked else ():
-        takes.append(_clip_take(example, variant, own, copy, companions))
-    return takes
+    renderings = [
+        Rendering("original", samples),
+        *(
+            _varied(samples, f"varied {i}", _random(example.name, f"varied {i}", seed))
+            for i in range(N_VARIED)
+        ),
+        *_mixes(example, samples, companions, seed),
+        *(Rendering(*check) for check in (augmentation.checks(samples) if checked else ())),
+    ]
+    return [_clip_take(example, r, _measured(r.samples, example.name), companions) for r in renderings]
+
+
+def _varied(samples: Samples, variant: str, random: np.random.Generator) -> Rendering:
+    """Another copy of a part of the clip."""
+    part = augmentation.excerpt(len(samples), random)
+    return Rendering(variant, augmentation.vary(samples[part], random), part.start / RATE_HZ)
 
 
 def _mixes(
     example: Example, samples: Samples, companions: Companions | None, seed: int
-) -> Iterator[tuple[str, Voice, Samples]]:
+) -> Iterator[Rendering]:
     """The clip under dialogue (the first at full length, at 0 to 10 dB over it) and with noise."""
     if companions is None:
         return
@@ -150,47 +176,56 @@ def _mixes(
                 if kind == "speech"
                 else random.uniform(0, 20)
             )
-            mixed = augmentation.mix(samples, read_audio(voice.path), ratio_db)
-            yield f"{kind} {i}", voice, mixed if plain else augmentation.vary(mixed, random)
+            other = read_audio(voice.path)
+            mixed = augmentation.mix(samples, other, ratio_db)
+            made = Rendering("", mixed) if plain else _varied(mixed, "", random)
+            first = round(made.start_s * RATE_HZ)
+            spoken = augmentation.laid(other, len(samples))[first : first + len(made.samples)]
+            yield replace(
+                made, variant=f"{kind} {i}", speaker=voice, speech=spoken if kind == "speech" else None
+            )
 
 
-def _clip_take(
-    example: Example, variant: str, groups: frozenset[str], samples: Samples, companions: Companions | None
-) -> Take:
-    return _known_take(example, variant, groups, _measured(samples, example.name), companions)
-
-
-def _known_take(
-    example: Example, variant: str, groups: frozenset[str], features: Features, companions: Companions | None
-) -> Take:
+def _clip_take(example: Example, made: Rendering, features: Features, companions: Companions | None) -> Take:
     """A take with what the labels, the annotation and the teacher tell of its segments."""
-    n = len(features.segments)
+    n, name = len(features.segments), example.path.stem
+    starts = np.asarray(made.start_s + np.arange(n) * SEGMENT_S, dtype=np.float64)
+    music = example.label != "no_music"
+    tags = None
+    if companions is not None and name in companions.teacher:
+        tags = _teacher_logits(companions.teacher[name], starts)
     known = {
-        "voice": np.full(n, np.nan),
-        "music": np.where(features.silent, np.nan, float(example.label != "no_music")),
+        "voice": np.zeros(n) if example.vocals == "no" or not music else np.full(n, np.nan),
+        "music": np.where(features.silent, np.nan, float(music)),
+        "speech": np.zeros(n) if music else np.full(n, np.nan),
     }
-    tags, annotated = None, False
-    name = example.path.stem
-    aligned = variant in ("original", "speech 0")
-    if companions is not None and name in companions.teacher and aligned:
-        tags = _teacher_logits(companions.teacher[name], n)
-    if example.vocals == "no" or example.label == "no_music":
-        known["voice"] = np.zeros(n)
-    elif companions is not None and aligned and example.vocals in ("sung", "rap"):
-        known["voice"] = _known_voice(name, n, companions, tags)
-        annotated = variant == "original" and name in companions.activity
-    return Take(example, variant, groups, features, known, tags if variant == "original" else None, annotated)
+    if made.speech is not None and music:
+        known["speech"] = _ternary(_presence(made.speech, n), *PRESENT)
+    original = made.variant == "original"
+    sung = companions is not None and example.vocals in ("sung", "rap")
+    if companions is not None and sung and made.variant not in augmentation.CHECKS:
+        known["voice"] = _known_voice(name, starts, companions, tags)
+    others = {speaker_group(made.speaker)} if made.speaker else set()
+    return Take(
+        example,
+        made.variant,
+        frozenset({example.group} | others),
+        features,
+        known,
+        tags if made.variant.startswith(TAGGED) else None,
+        annotated=original and companions is not None and sung and name in companions.activity,
+    )
 
 
-def _known_voice(name: str, n: int, companions: Companions, tags: Matrix | None) -> Matrix:
+def _known_voice(name: str, starts: Matrix, companions: Companions, tags: Matrix | None) -> Matrix:
     """From the annotation where there is one, else where the teacher is sure."""
     if name in companions.activity:
-        starts = np.arange(n)[:, None] * SEGMENT_S
+        starts = starts[:, None]
         begin, end = companions.activity[name].T
         overlap = np.minimum(end, starts + SEGMENT_S) - np.maximum(begin, starts)
         return _ternary(np.maximum(overlap, 0).sum(axis=1) / SEGMENT_S, 0.3, 0.7)
     if tags is None:
-        return np.full(n, np.nan)
+        return np.full(len(starts), np.nan)
     columns = {sung: [companions.tags.index(t) for t in names] for sung, names in TEACHER_VOICE.items()}
     return _ternary(tags[:, columns[True]].mean(axis=1) - tags[:, columns[False]].mean(axis=1), *TEACHER_SURE)
 
@@ -200,11 +235,11 @@ def _ternary(values: Matrix, low: float, high: float) -> Matrix:
     return np.where(values > high, 1.0, np.where(values < low, 0.0, np.nan))
 
 
-def _teacher_logits(probabilities: npt.NDArray[np.float64], n: int) -> Matrix:
-    """The teacher's tags at the middle of every segment, as logits."""
+def _teacher_logits(probabilities: npt.NDArray[np.float64], starts: Matrix) -> Matrix:
+    """The teacher's tags at the middle of the segments that start there, as logits."""
     bounded = np.clip(probabilities, 0.003, 0.997)
     logits = np.log(bounded / (1 - bounded))
-    at = (np.arange(n) + 0.5) * SEGMENT_S
+    at = starts + 0.5 * SEGMENT_S
     middles = (np.arange(len(logits)) + 0.5) * TEACHER_WINDOW_S
     return np.stack([np.interp(at, middles, column) for column in logits.T], axis=1)
 
@@ -214,8 +249,8 @@ def _voice_takes(voice: Voice, companions: Companions, seed: int) -> list[Take]:
     groups = frozenset({speaker_group(voice)})
     takes = [_voice_take(voice, "original", groups, samples)]
     for i in range(2):
-        varied = augmentation.vary(samples, _random(voice.path.name, f"varied {i}", seed))
-        takes.append(_voice_take(voice, f"varied {i}", groups, varied))
+        varied = _varied(samples, f"varied {i}", _random(voice.path.name, f"varied {i}", seed))
+        takes.append(_voice_take(voice, varied.variant, groups, varied.samples))
     noises = [v for v in companions.voices if v.kind == "noise"]
     if voice.kind == "speech" and noises:
         random = _random(voice.path.name, "noise", seed)
@@ -229,7 +264,8 @@ def _voice_take(voice: Voice, variant: str, groups: frozenset[str], samples: Sam
     features = _measured(samples, voice.path.name)
     sung = float(voice.kind == "singing")
     unheard = np.where(features.silent & (sung > 0), np.nan, sung)
-    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard})
+    spoken = np.where(features.silent, 0.0, float(voice.kind == "speech"))
+    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard, "speech": spoken})
 
 
 def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number: int) -> list[Take]:
@@ -245,7 +281,7 @@ def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number:
     laid = np.tile(phrase, -(-length // len(phrase)))[:length]
     features = _measured(augmentation.mix(music, laid, random.uniform(-6, 6)), voice.path.name)
     n = len(features.segments)
-    known = {"voice": _ternary(_presence(laid, n), 0.15, 0.7), "music": np.ones(n)}
+    known = {"voice": _ternary(_presence(laid, n), *PRESENT), "music": np.ones(n), "speech": np.zeros(n)}
     return [Take(voice, "over music", frozenset({backing.group, speaker_group(voice)}), features, known)]
 
 
