@@ -230,19 +230,17 @@ class _Worker:
     """One process; `ready` fails if it could not even start, `began` is when its last file was sent."""
 
     def __init__(self, task: Task) -> None:
-        self.executor = ProcessPoolExecutor(
-            1, initializer=_start, initargs=(task, os.getpid()), env=ENVIRONMENT
-        )
+        self.executor = ProcessPoolExecutor(1, initializer=_start, initargs=(os.getpid(),), env=ENVIRONMENT)
         with _ctrl_c_withheld():
-            self.ready = self.executor.submit(os.getpid)
+            # Not by the initializer: the next worker could not start before this one has read all of the task.
+            self.ready = self.executor.submit(hold, task)
         self.began = 0.0
 
 
-def _start(task: Task, parent: int) -> None:
-    """In a new local worker: hold the task, leave Ctrl-C to the parent, end when it has gone."""
+def _start(parent: int) -> None:
+    """In a new local worker: leave Ctrl-C to the parent, end when it has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    hold(task)
 
 
 def _end_with(parent: int) -> None:
