@@ -39,12 +39,16 @@ CONNECT_S: Final = 10.0
 REFRESH_S: Final = 5.0
 # The second task of a cluster's thread hides the way to the scheduler and back.
 TASKS_PER_THREAD: Final = 2
-# One BLAS thread per worker. The fault handler would print a page for every worker that dies.
+KEPT_BYTES, MAPPED_BYTES = 64 << 20, 32 << 20
+# One BLAS thread per worker. The fault handler would print a page for every worker that dies. glibc would give
+# the memory of a clip back to the system after every step, and every page of it costs time to get again.
 ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONFAULTHANDLER": "",
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+    "MALLOC_MMAP_THRESHOLD_": str(MAPPED_BYTES),
 }
 
 _DIED: Final = (
