@@ -273,6 +273,7 @@ def _reason(name: str, total: float, parts: dict[str, float], judgement: Judgeme
     )
 
 
+@cache
 def topic(name: str) -> str:
     """What an input of the decision is about."""
     if name.startswith(VOICE_TAGS):
