@@ -205,9 +205,9 @@ class LocalCrew:
 
     def _death(self, worker: _Worker, path: str, error: BrokenExecutor) -> Failure:
         self._bury(worker, error)
-        how = _signal(error)
-        late = self._timeout_s is not None and time.monotonic() - worker.began >= self._timeout_s
-        if late and "(-" not in how:  # the clock alone would count a slow start; the watchdog sends no signal
+        how, took_s = _signal(error), time.monotonic() - worker.began
+        watchdog = "(-" not in how  # it sends no signal; the clock alone would count a slow start
+        if watchdog and self._timeout_s is not None and took_s >= self._timeout_s:
             return Failure(path, _TOO_LONG.format(path, self._timeout_s))
         return Failure(path, _DIED.format(path, how))
 
