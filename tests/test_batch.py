@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+from contextlib import closing
 
 import pytest
 from helpers import EXAMPLES, score, song, write_wav
@@ -12,6 +14,7 @@ from helpers import EXAMPLES, score, song, write_wav
 from scoreorsong import BatchError, Failure, Prediction, predict, predict_folder
 from scoreorsong.folders import UNKNOWN, find_files
 from scoreorsong.tables import COLUMNS, Table, row_of
+from scoreorsong.workers import LocalCrew, Task, analyse
 
 MODEL = "0123456789ab"
 
@@ -326,3 +329,21 @@ def test_predict_folder_names_files_as_the_folder_was_given(monkeypatch):
 def test_predict_folder_tells_at_once_that_there_is_none(tmp_path):
     with pytest.raises(BatchError, match="cannot be read"):
         predict_folder(tmp_path / "none")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals here")
+def test_a_worker_killed_after_a_slow_start_is_not_called_late():
+    allowed_s = 0.1  # less than any process takes to start, and more than this one takes to die
+    task = Task("dies", lambda path: os.kill(os.getpid(), signal.SIGKILL))
+    with closing(LocalCrew(task, timeout_s=allowed_s)) as crew:
+        [(_, failure)] = analyse(["clip.wav"], crew)
+    assert "died (SIGKILL(-9))" in failure.error
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_worker_holds_its_task_however_large(jobs):
+    ballast = bytes(3_000_000)  # more than a pipe takes before it is read
+    task = Task("large", lambda path: Failure(path, f"{len(ballast)} bytes"))
+    with closing(LocalCrew(task, jobs=jobs)) as crew:
+        results = dict(analyse([f"{i}.wav" for i in range(6)], crew))
+    assert results == {i: Failure(f"{i}.wav", "3000000 bytes") for i in range(6)}

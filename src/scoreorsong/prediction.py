@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Final
 
 import joblib
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .audio import Source, source_name
 from .cohesion import descriptor_of
@@ -151,7 +151,7 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     # One clip is too little work to share: BLAS threads would only wait for one another. Their
     # number belongs to the process; of several Python threads the first one in holds it, and
     # gives it back when it is done.
-    with threadpool_limits(1):
+    with _blas().limit(limits=1):
         features = extract(source, rate=rate, windows=False)
         return _prediction(features, model.judge(features), model)
 
@@ -188,6 +188,12 @@ def attempt(source: Source, model: Model) -> Prediction | Failure:
         return predict(source, model=model)
     except ScoreOrSongError as error:
         return Failure(source_name(source), str(error))
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The libraries whose threads are counted; to look for them at every clip would take a millisecond of it."""
+    return ThreadpoolController()
 
 
 def default_model() -> Model:
@@ -269,6 +275,7 @@ def _reason(name: str, total: float, parts: dict[str, float], judgement: Judgeme
     )
 
 
+@cache
 def topic(name: str) -> str:
     """What an input of the decision is about."""
     if name.startswith(VOICE_TAGS):

@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.ndimage
 
 from .audio import RATE_HZ, Samples
 from .median import running_median
@@ -354,6 +355,4 @@ def _pitch(log_frequency: Array) -> tuple[Array, Array]:
 
 def _running_mean(matrix: Array, *, reach: int = 6) -> Array:
     """Mean over `reach` bins to each side along the frequency axis, edges repeated."""
-    width = 2 * reach + 1
-    padded = np.pad(matrix, ((reach + 1, reach), (0, 0)), mode="edge").cumsum(axis=0, dtype=np.float64)
-    return np.asarray((padded[width:] - padded[:-width]) / width, dtype=np.float32)
+    return np.asarray(scipy.ndimage.uniform_filter1d(matrix, 2 * reach + 1, axis=0, mode="nearest"))

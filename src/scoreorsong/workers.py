@@ -39,12 +39,16 @@ CONNECT_S: Final = 10.0
 REFRESH_S: Final = 5.0
 # The second task of a cluster's thread hides the way to the scheduler and back.
 TASKS_PER_THREAD: Final = 2
-# One BLAS thread per worker. The fault handler would print a page for every worker that dies.
+KEPT_BYTES, MAPPED_BYTES = 64 << 20, 32 << 20
+# One BLAS thread per worker. The fault handler would print a page for every worker that dies. glibc would give
+# the memory of a clip back to the system after every step, and every page of it costs time to get again.
 ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONFAULTHANDLER": "",
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+    "MALLOC_MMAP_THRESHOLD_": str(MAPPED_BYTES),
 }
 
 _DIED: Final = (
@@ -201,9 +205,11 @@ class LocalCrew:
 
     def _death(self, worker: _Worker, path: str, error: BrokenExecutor) -> Failure:
         self._bury(worker, error)
-        if self._timeout_s is not None and time.monotonic() - worker.began >= self._timeout_s:
+        how, took_s = _signal(error), time.monotonic() - worker.began
+        watchdog = "(-" not in how  # it sends no signal; the clock alone would count a slow start
+        if watchdog and self._timeout_s is not None and took_s >= self._timeout_s:
             return Failure(path, _TOO_LONG.format(path, self._timeout_s))
-        return Failure(path, _DIED.format(path, _signal(error)))
+        return Failure(path, _DIED.format(path, how))
 
     @staticmethod
     def _bury(worker: _Worker, error: BrokenExecutor) -> None:
@@ -228,19 +234,17 @@ class _Worker:
     """One process; `ready` fails if it could not even start, `began` is when its last file was sent."""
 
     def __init__(self, task: Task) -> None:
-        self.executor = ProcessPoolExecutor(
-            1, initializer=_start, initargs=(task, os.getpid()), env=ENVIRONMENT
-        )
+        self.executor = ProcessPoolExecutor(1, initializer=_start, initargs=(os.getpid(),), env=ENVIRONMENT)
         with _ctrl_c_withheld():
-            self.ready = self.executor.submit(os.getpid)
+            # Not by the initializer: the next worker could not start before this one has read all of the task.
+            self.ready = self.executor.submit(hold, task)
         self.began = 0.0
 
 
-def _start(task: Task, parent: int) -> None:
-    """In a new local worker: hold the task, leave Ctrl-C to the parent, end when it has gone."""
+def _start(parent: int) -> None:
+    """In a new local worker: leave Ctrl-C to the parent, end when it has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    hold(task)
 
 
 def _end_with(parent: int) -> None:

@@ -19,6 +19,7 @@ from .statistics import quantiles, slope_per_minute, smooth
 
 REGIONS = {"low": slice(0, 8), "mid": slice(8, 36), "high": slice(36, 72)}
 PULSE_WINDOW_S, SHORTEST_LAG_S, LONGEST_LAG_S = 8.0, 0.25, 2.0
+WINDOWS_AT_A_TIME = 128  # all of a film's at once would take tens of MB
 CHANGE_S = 0.5
 N_TIMBRE = 13
 PATH_POINTS, FAR_POINTS, NOVELTY_POINTS = 8, 8, 10
@@ -126,12 +127,19 @@ def _tempogram(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
     size = round(PULSE_WINDOW_S * FRAMES_PER_S)
     padded = np.pad(envelope - envelope.mean(), (0, max(0, size - len(envelope))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 2]
-    windows = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(size)
-    spectrum = np.abs(scipy.fft.rfft(windows, 2 * size, axis=1)) ** 2
-    correlation = scipy.fft.irfft(spectrum, axis=1)
     first, last = round(SHORTEST_LAG_S * FRAMES_PER_S), round(LONGEST_LAG_S * FRAMES_PER_S)
-    unbiased = correlation[:, first : last + 1] / (correlation[:, :1] + 1e-6 * size)
-    return unbiased.T.astype(np.float32), np.arange(first, last + 1) / FRAMES_PER_S
+    pieces = np.array_split(windows, -(-len(windows) // WINDOWS_AT_A_TIME))
+    tempogram = np.concatenate([_autocorrelation(piece)[:, first : last + 1] for piece in pieces])
+    return tempogram.T, np.arange(first, last + 1) / FRAMES_PER_S
+
+
+def _autocorrelation(windows: Array) -> Array:
+    """Of every window, tapered, by lag in frames, ``(windows, lags)``; 1 at none."""
+    size = windows.shape[1]
+    tapered = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(size)
+    spectrum = np.abs(scipy.fft.rfft(tapered, 2 * size, axis=1)) ** 2
+    correlation = scipy.fft.irfft(spectrum, axis=1)
+    return np.asarray(correlation / (correlation[:, :1] + 1e-6 * size), dtype=np.float32)
 
 
 def _percussion(clip: Clip) -> dict[str, float]:
