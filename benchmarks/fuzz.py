@@ -41,7 +41,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from scoreorsong import cli, extract, load_model
+from scoreorsong import cli, extract, load_model, pages
 from scoreorsong.albums import write_albums
 from scoreorsong.batch import FEATURES
 from scoreorsong.cuesheet import read_usage_map
@@ -50,7 +50,6 @@ from scoreorsong.errors import ScoreOrSongError
 from scoreorsong.feature_table import attempt_to_measure, read_table
 from scoreorsong.feature_table import row_of as row_of_features
 from scoreorsong.formats import write_table
-from scoreorsong.pages import part
 from scoreorsong.prediction import Failure, default_model_path
 from scoreorsong.results import COLUMNS, KINDS, Album
 from scoreorsong.tables import Table, row_of
@@ -204,7 +203,7 @@ def _features() -> list[bytes]:
 
 @cache
 def _usage_map() -> list[bytes]:
-    return [part("usage.toml").encode()]
+    return [pages.part("usage.toml").encode()]
 
 
 @cache

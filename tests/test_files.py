@@ -62,8 +62,13 @@ def test_nothing_is_written_into_what_lies_in_the_way(tmp_path, monkeypatch):
 def test_what_fails_leaves_nothing_but_what_was_there(tmp_path, error):
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with pytest.raises(type(error)), whole(path) as file:
-        file.write(b"half")
-        raise error
+
+    def fail():
+        with whole(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
     assert path.read_bytes() == b"old"

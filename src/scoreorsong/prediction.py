@@ -15,9 +15,9 @@ from threading import Lock
 from typing import Any, Final
 
 import joblib
-from threadpoolctl import threadpool_limits
 
 from .audio import Source, source_name
+from .blas import one_blas_thread
 from .cohesion import descriptor_of
 from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
@@ -146,10 +146,7 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     'no_music'
     """
     model = model or default_model()
-    # One clip is too little work to share: BLAS threads would only wait for one another. Their
-    # number belongs to the process; of several Python threads the first one in holds it, and
-    # gives it back when it is done.
-    with threadpool_limits(1):
+    with one_blas_thread():
         features = extract(source, rate=rate, windows=False)
         return _prediction(features, model.judge(features), model)
 
