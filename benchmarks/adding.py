@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
-from threadpoolctl import threadpool_limits
 
 from scoreorsong.added import OWN_WEIGHT, default_table_path
+from scoreorsong.blas import one_blas_thread
 from scoreorsong.dataset import MADE_BY_MODELS, Example
 from scoreorsong.fitting import Heard, fit
 from scoreorsong.heard_table import load_heard
@@ -44,7 +44,7 @@ def main() -> None:
     model = default_model()
     heard = load_heard(default_table_path(), model)
     results: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    with threadpool_limits(1):
+    with one_blas_thread():
         for seed in range(options.rounds):
             for kind, n, figures in one_round(heard, model, seed, options.weights):
                 results.setdefault((kind, n), []).append(figures)

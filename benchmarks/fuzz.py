@@ -41,11 +41,17 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from scoreorsong import cli, extract, load_model
+from scoreorsong import cli, extract, load_model, pages
+from scoreorsong.albums import write_albums
+from scoreorsong.batch import FEATURES
+from scoreorsong.cuesheet import read_usage_map
 from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.errors import ScoreOrSongError
+from scoreorsong.feature_table import attempt_to_measure, read_table
+from scoreorsong.feature_table import row_of as row_of_features
+from scoreorsong.formats import write_table
 from scoreorsong.prediction import Failure, default_model_path
-from scoreorsong.results import COLUMNS
+from scoreorsong.results import COLUMNS, KINDS, Album
 from scoreorsong.tables import Table, row_of
 
 LIMIT_BYTES, LIMIT_S = 2**30, 30.0
@@ -175,6 +181,32 @@ def _rows() -> Iterator[dict[str, object]]:
 
 
 @cache
+def _albums(ending: str) -> list[bytes]:
+    """An albums table, one row of which is of a folder without music."""
+    albums = [Album(f"a/{i}", kind, 0.9, 8, 0.75, 0.25, 1, 0, -0.1, 12.5) for i, kind in enumerate(KINDS)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"albums{ending}"
+        write_albums(path, [*albums, Album("b", None, None, 0, None, None, 3, 1, None, None)])
+        return [path.read_bytes()]
+
+
+@cache
+def _features() -> list[bytes]:
+    """What `score-or-song features` leaves of a clip that is there and of one that is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip, table = Path(folder) / "a.wav", Path(folder) / "features.parquet"
+        clip.write_bytes(_wav()[0])
+        measured = map(attempt_to_measure, (str(clip), "none.wav"))
+        write_table(table, FEATURES, map(row_of_features, measured))
+        return [table.read_bytes()]
+
+
+@cache
+def _usage_map() -> list[bytes]:
+    return [pages.part("usage.toml").encode()]
+
+
+@cache
 def _state() -> list[bytes]:
     return [b"".join(json.dumps([f"a/b{i}.wav", i, i, "AQID"]).encode() + b"\n" for i in range(6))]
 
@@ -262,6 +294,29 @@ def _read_table(path: Path) -> None:
     """As a report, and to go on with."""
     _command("report", path, "-o", path.with_suffix(".html"))
     _resume(path if path.suffix != ".parquet" else path.with_name(path.name + ".jsonl"), _state()[0])
+
+
+def _read_albums(path: Path) -> None:
+    """As a report shows it beside sound results."""
+    results = path.with_name("results.csv")
+    results.write_bytes(_table(".csv")[0])
+    _command("report", results, "--albums", path, "-o", path.with_suffix(".html"))
+
+
+def _read_features(path: Path) -> None:
+    with contextlib.suppress(ScoreOrSongError):
+        table = read_table(path)
+        for name in ("a.wav", "none.wav"):
+            found = table.find(path.with_name(name), name)
+            if not isinstance(found, str):
+                assert np.isfinite(found.features.clip).all()
+                assert np.isfinite(found.features.segments).all()
+
+
+def _read_usage_map(path: Path) -> None:
+    with contextlib.suppress(ScoreOrSongError):
+        codes = read_usage_map(path).codes
+        assert all(0 <= confidence <= 1 for _, confidence in codes.values())
 
 
 def _read_state(path: Path) -> None:
@@ -454,6 +509,7 @@ def _replace_a_value(document: object, random: Random) -> None:
 
 
 text = partial(damaged, ways=TEXT)
+TABLES = (".csv", ".jsonl", ".parquet")
 
 READERS: dict[str, Reader] = {
     "wav": Reader(".wav", _wav, _read_audio, damaged),
@@ -466,7 +522,10 @@ READERS: dict[str, Reader] = {
     "voices": Reader(".csv", lambda: [b"path,kind,speaker\nv.wav,speech,a\n"], partial(_read_companions, name="voices.csv"), text),
     "activity": Reader(".csv", lambda: [b"start_s,end_s\n0.5,2\n3,4\n"], partial(_read_companions, name="vocal_activity/a.csv"), text),
     "teacher": Reader(".npz", _teacher, partial(_read_companions, name="teacher/t.npz"), _damaged_zip),
-    **{f"table {ending}": Reader(ending, partial(_table, ending), _read_table, damaged if ending == ".parquet" else text) for ending in (".csv", ".jsonl", ".parquet")},
+    **{f"table {ending}": Reader(ending, partial(_table, ending), _read_table, damaged if ending == ".parquet" else text) for ending in TABLES},
+    **{f"albums {ending}": Reader(ending, partial(_albums, ending), _read_albums, damaged if ending == ".parquet" else text) for ending in TABLES},
+    "features": Reader(".parquet", _features, _read_features, damaged),
+    "usage map": Reader(".toml", _usage_map, _read_usage_map, text),
     "state": Reader(".state", _state, _read_state, text),
     "model": Reader(".model", _model, _read_model, _damaged_zip),
 }  # fmt: skip

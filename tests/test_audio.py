@@ -274,7 +274,8 @@ def test_text_in_audios_clothing_is_refused(tmp_path, ending):
     path = tmp_path / f"letter.{ending}"
     path.write_text("Dear reader, this is no audio. " * 100)
     with pytest.raises(
-        AudioError, match=rf"letter\.{ending}: .+; expected WAV, FLAC.+check that it is audio"
+        AudioError,
+        match=rf"letter\.{ending}: Format not recognised; expected WAV, FLAC.+check that it is audio",
     ):
         read_audio(path)
 

@@ -297,6 +297,20 @@ def test_two_scans_do_not_write_one_table(tmp_path):
     Table(tmp_path / "out.csv").close()
 
 
+@pytest.mark.parametrize(
+    ("name", "beside"), [("out.csv", ".state"), ("out.parquet", ".jsonl"), ("out.parquet", ".jsonl.state")]
+)
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_link_beside_a_table_leads_to_no_other_file(tmp_path, name, beside, resume):
+    """Of the table itself a link is followed; what lies beside it nobody named."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b'{"path": "precious"}\nno end')
+    (tmp_path / f"{name}{beside}").symlink_to(victim)
+    with pytest.raises(BatchError, match=rf"{name}{beside}: is a link"):
+        Table(tmp_path / name, resume=resume)
+    assert victim.read_bytes() == b'{"path": "precious"}\nno end'
+
+
 def test_a_link_to_a_table_stays_a_link(tmp_path):
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
     filled(tmp_path / "link.csv", ["b.wav", "a.wav"])

@@ -313,6 +313,14 @@ def test_verbose_tells_of_the_steps(tmp_path, caplog, arguments, told):
     assert {record.name for record in caplog.records} == {"scoreorsong"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "verbose"),
+    [(["info"], False), (["-v", "info"], True), (["info", "-v"], True), (["-v", "info", "--verbose"], True)],
+)
+def test_verbose_may_stand_before_the_command_and_after(arguments, verbose):
+    assert cli._parser().parse_args(arguments).verbose == verbose
+
+
 def test_verbose_messages_go_to_stderr_in_one_line_each(tmp_path):
     path = write_wav(tmp_path / "a\nb\x1b.wav", song(1, 2))
     lines = check(run("predict", "-v", path)).stderr.splitlines()

@@ -20,7 +20,7 @@ MAP = """
 vocal_from = 0.5
 [score]
 instrumental = { code = "BG", confidence = 0.75 }
-vocal = { code = "=BV <b>", confidence = 1 }
+vocal = { code = "BV <b>", confidence = 1 }
 [song]
 instrumental = { code = "EX", confidence = 0.25 }
 vocal = { code = "VV", confidence = 0.5 }
@@ -110,6 +110,7 @@ def test_the_share_of_singing_decides_from_the_given_share_on():
         (', confidence = 0.25', "", r"instrumental in \[song\] holds code, expected code, confidence"),
         ('"VV"', '""', r"vocal in \[song\]: code is '', expected 1 to 20 letters"),
         ('"VV"', '"a\\nb"', r"vocal in \[song\]: code is 'a\\nb', expected"),
+        ('"VV"', '" =1+1"', r"vocal in \[song\]: code is ' =1\+1', which a spreadsheet would take"),
         ('{ code = "VV", confidence = 0.5 }', "7", r"vocal in \[song\] holds 7, expected code"),
         ("[song]", "[song", "cannot be read as a usage map"),
     ],
@@ -144,7 +145,7 @@ def test_names_are_text_on_the_page(tmp_path, name):
 def test_a_code_is_text_on_the_page(tmp_path):
     (tmp_path / "usage.toml").write_text(MAP)
     rows = sheet([Segment(0, 9, "score", 0.1, True, 0.9)], usage_map=read_usage_map(tmp_path / "usage.toml"))
-    assert _Cells(page(rows)).rows[1][6] == rows[0]["usage"] == "=BV <b>"
+    assert _Cells(page(rows)).rows[1][6] == rows[0]["usage"] == "BV <b>"
 
 
 def test_the_page_tells_of_the_programme():

@@ -120,12 +120,14 @@ socket.create_connection = socket.getaddrinfo = blocked
 """
 
 
-def test_importing_predicting_extracting_and_reporting_need_no_network(tmp_path):
+def test_importing_predicting_extracting_drawing_and_reporting_need_no_network(tmp_path):
     code = (
         f"{NO_NETWORK}\n"
         "import scoreorsong as s\n"
         "from scoreorsong.cli import main\n"
+        "from scoreorsong.player import write_player\n"
         f"page = {str(tmp_path / 'page.html')!r}\n"
+        f"write_player(s.timeline({str(EXAMPLES[0])!r}), page)\n"
         f"assert main(['features', {str(EXAMPLES[0])!r}]) == 0\n"
         f"assert main(['report', {str(write_results(tmp_path / 'results.csv', [OK_ROW]))!r}, '-o', page]) == 0\n"
         f"print(s.predict({str(EXAMPLES[0])!r}).label)"

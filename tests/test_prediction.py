@@ -156,6 +156,7 @@ from threading import Event
 import numpy as np
 from threadpoolctl import threadpool_info
 from scoreorsong import extract, predict, prediction
+from scoreorsong.blas import one_blas_thread
 
 def blas_threads():
     return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
@@ -174,16 +175,21 @@ with ThreadPoolExecutor(1) as pool:
     first = pool.submit(predict, clip, rate=22050)
     assert begun.wait(60)
     assert set(blas_threads()) == {1}
-    predict(clip, rate=22050)
-    may_end.set()
-    first.result()
+    OTHER
 assert blas_threads() == before, (blas_threads(), before)
 """
+COMES_AND_GOES = """predict(clip, rate=22050)
+    may_end.set()
+    first.result()"""
+STAYS_LONGER = """with one_blas_thread():
+        may_end.set()
+        first.result()"""
 
 
-def test_predicting_in_threads_leaves_the_number_of_blas_threads_as_it_was():
-    """Also where a second thread comes and goes while a first is at work; in a process of its own."""
-    command = [sys.executable, "-c", TWO_THREADS]
+@pytest.mark.parametrize("other", [COMES_AND_GOES, STAYS_LONGER])
+def test_predicting_in_threads_leaves_the_number_of_blas_threads_as_it_was(other):
+    """In a process of its own, with a second thread beside the first."""
+    command = [sys.executable, "-c", TWO_THREADS.replace("OTHER", other)]
     subprocess.run(command, check=True, timeout=200, env=environment(OPENBLAS_NUM_THREADS="2"))
 
 

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained, and both build on the
 # default model, so prediction and evaluation come before it.
 ORDER = (
-    "errors", "files", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
+    "errors", "files", "blas", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
     "decision", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "dataset",
     "acquaintance", "augmentation", "takes", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
     "breakdown", "families", "baselines", "remarks", "folders", "formats", "pages", "charts", "publication", "evaluation",

@@ -29,6 +29,7 @@ MIN_S = 0.05
 MIN_RATE_HZ, MAX_RATE_HZ = 2_000, 1_000_000
 MAX_CHANNELS = 64
 EXTRA = 'install the extra that reads it: pip install "score-or-song[media]"'
+NOT_OF_ITS_NAME = 7  # libsndfile's word for .mp3 that is none is that there is no such file
 LOUDEST = 1e6  # floats beyond full scale happen (unscaled integers); beyond this they are damage
 
 Samples: TypeAlias = npt.NDArray[np.float32]
@@ -296,7 +297,8 @@ def _file_blocks(
     else:
         wanted = "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
         mend = EXTRA if _is_media(source) else wanted
-        raise AudioError(f"{audio.name}: {reason(failure)}; {mend}") from failure
+        told = "Format not recognised" if failure.code == NOT_OF_ITS_NAME else reason(failure)
+        raise AudioError(f"{audio.name}: {told}; {mend}") from failure
 
 
 def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float | None) -> Iterator[Samples]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from . import pages
 from .errors import ExportError
 from .exports import in_frames, plain, table
+from .folders import FORMULA
 from .segments import Segment
 from .timecode import FrameRate
 
@@ -70,7 +71,7 @@ def read_usage_map(path: str | os.PathLike[str] | None = None) -> UsageMap:
     try:
         return _usage_map(content)
     except ValueError as error:
-        raise ExportError(f"{name}: {error}; the README shows a usage map") from error
+        raise ExportError(f"{name}: {error}; the guide of films shows a usage map") from error
 
 
 def _usage_map(content: Mapping[str, Any]) -> UsageMap:
@@ -94,6 +95,8 @@ def _check_keys(where: str, found: Any, expected: set[str]) -> None:
 def _code(where: str, *, code: Any, confidence: Any) -> tuple[str, float]:
     if not isinstance(code, str) or not code.isprintable() or not 0 < len(code.strip()) <= LONGEST_CODE:
         raise ValueError(f"{where}: code is {code!r}, expected 1 to {LONGEST_CODE} letters in quotes")
+    if code.strip().startswith(FORMULA):
+        raise ValueError(f"{where}: code is {code!r}, which a spreadsheet would take for a formula")
     return code.strip(), _share(f"{where}: confidence", confidence)
 
 

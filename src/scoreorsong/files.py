@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,13 +29,20 @@ def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ValueError : there is a NUL in the path.
     """
     target = Path(path)
-    mode = stat.S_IMODE(target.stat().st_mode) if target.is_file() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.is_file() else None
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    file = _new(temporary, 0o666 if mode is None else mode)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             yield file
-        os.chmod(temporary, mode)
+        if mode is not None:
+            os.chmod(temporary, mode)  # of which the umask may have taken something
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _new(path: Path, mode: int) -> BinaryIO:
+    """A file where nothing was, neither a file nor a link; the umask has its say, as with any other file."""
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))

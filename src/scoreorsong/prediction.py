@@ -15,9 +15,9 @@ from threading import Lock
 from typing import Any, Final
 
 import joblib
-from threadpoolctl import ThreadpoolController
 
 from .audio import Source, source_name
+from .blas import one_blas_thread
 from .cohesion import descriptor_of
 from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
@@ -148,10 +148,7 @@ def predict(source: Source, *, model: Model | None = None, rate: float | None = 
     'no_music'
     """
     model = model or default_model()
-    # One clip is too little work to share: BLAS threads would only wait for one another. Their
-    # number belongs to the process; of several Python threads the first one in holds it, and
-    # gives it back when it is done.
-    with _blas().limit(limits=1):
+    with one_blas_thread():
         features = extract(source, rate=rate, windows=False)
         return _prediction(features, model.judge(features), model)
 
@@ -188,12 +185,6 @@ def attempt(source: Source, model: Model) -> Prediction | Failure:
         return predict(source, model=model)
     except ScoreOrSongError as error:
         return Failure(source_name(source), str(error))
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The libraries whose threads are counted; to look for them at every clip would take a millisecond of it."""
-    return ThreadpoolController()
 
 
 def default_model() -> Model:

@@ -89,6 +89,10 @@ class Table:
                 raise BatchError(
                     f"{path}: is no file that can be kept; expected a new name or a table of a scan"
                 )
+            if path.is_symlink():  # of the table itself a link was followed; those beside it nobody named
+                raise BatchError(
+                    f"{path}: is a link, which would lead the scan to a file that nobody named; remove it"
+                )
         if resume and self._parquet and target.exists() and not self.path.exists():
             raise BatchError(
                 f"{target}: lies there without {self.path.name}, which holds the rows to go on from; "

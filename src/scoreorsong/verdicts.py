@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
+from .blas import one_blas_thread
 from .dataset import Example
 from .decision import Matrix
 from .errors import LabelsError
@@ -171,7 +171,7 @@ def in_folds(
     one: Any, work: Sequence[tuple[int, Fold]], seeds: Sequence[int], n_jobs: int | None
 ) -> list[list[Any]]:
     """What `one(seed, fold)` gives for every fold, joined by seed."""
-    with threadpool_limits(1):
+    with one_blas_thread():
         done = joblib.Parallel(n_jobs=n_jobs, backend="threading")(joblib.delayed(one)(*w) for w in work)
     return [
         [found for (s, _), part in zip(work, done, strict=True) if s == seed for found in part]

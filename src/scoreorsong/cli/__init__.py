@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..errors import ScoreOrSongError
 from . import evaluate, features, info, predict, report, scan, timeline, train
-from .common import NOTHING_DONE, OK, log_to_stderr, told
+from .common import NOTHING_DONE, OK, add_verbose, log_to_stderr, told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="score-or-song", description="Hears whether a clip is score (underscore) or a standalone song."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.set_defaults(verbose=False)
+    add_verbose(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for room in (predict, scan, timeline, features, train, evaluate, report, info):
         room.add(commands)

@@ -29,9 +29,15 @@ def command(
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell on stderr of each step")
+    add_verbose(parser, default=argparse.SUPPRESS)  # so as not to undo one before the command
     parser.set_defaults(run=run)
     return parser
+
+
+def add_verbose(parser: argparse.ArgumentParser, *, default: Any = False) -> None:
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", default=default, help="tell on stderr of each step"
+    )
 
 
 def chosen_model(path: str | None) -> Model:
