@@ -23,6 +23,11 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--features", metavar="TABLE", help="a .parquet of score-or-song features in place of the audio"
     )
+    parser.add_argument(
+        "--as-is",
+        action="store_true",
+        help="judge the model itself even by the very clips that it learnt from, instead of cross-validating anew",
+    )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--report", metavar="FILE", help="write a report: .html with plots, .json or .md")
     parser.add_argument("--json", action="store_true", help="print all values as JSON")
@@ -39,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
         options.labels,
         audio_root=options.audio_root,
         features=options.features,
+        as_is=options.as_is,
         jobs=options.jobs,
         progress=progress_shown,
     )
