@@ -65,6 +65,34 @@ def test_a_data_frame_of_it_with_labels_stands_for_both(measured):
         np.testing.assert_array_equal(example.measured.features.segments, expected.measured.features.segments)
 
 
+def test_a_table_of_class_folders_stands_for_both(here):
+    examples = read_labels("table.parquet", by_sound=True)
+    expected = read_labels("clips", features="table.parquet")
+    assert [(e.path.name, e.label, e.group) for e in examples] == [
+        (e.path.name, e.label, e.group) for e in expected
+    ]
+
+
+def test_a_table_with_labels_of_its_own_is_one_file_for_all(here):
+    labels = {"score": "song", "song": "score"}
+    frame = frame_of(here)
+    frame.assign(label=[labels[p.split(os.sep)[-3]] for p in frame["path"]], group="g").to_parquet(
+        "my.parquet"
+    )
+    examples = read_labels("my.parquet", fewest_groups=1)
+    assert all(e.label == labels[e.name.split(os.sep)[-3]] for e in examples)
+    assert {e.group for e in examples} == {"g"}
+
+
+def test_a_table_that_says_no_labels_is_told_by_row(here):
+    frame = frame_of(here)
+    shutil.copytree("clips/score", "loose")
+    frame.loc[0, "path"] = os.path.join("loose", *frame.loc[0, "path"].split(os.sep)[-2:])
+    frame.to_parquet("my.parquet")
+    with pytest.raises(LabelsError, match=r"row 1: label ''; expected one of"):
+        read_labels("my.parquet")
+
+
 def test_the_audio_need_not_be_there(here):
     labels = write_csv(
         here / "labels.csv",

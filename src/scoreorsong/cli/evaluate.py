@@ -14,7 +14,9 @@ def add(commands: Any) -> None:
     what = "judge a model by labelled clips that it did not learn from"
     parser = command(commands, "evaluate", run, what, example)
     parser.add_argument(
-        "labels", metavar="LABELS", help="CSV with path,label[,group,...], or a folder with score/ and song/"
+        "labels",
+        metavar="LABELS",
+        help="CSV with path,label[,group,...], a folder with score/ and song/, or a .parquet of features of either",
     )
     parser.add_argument("--model", metavar="MODEL", help="a model file (default: the shipped model)")
     parser.add_argument(
