@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
+from importlib.metadata import requires
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from helpers import check, json_lines, run, score, song, write_class_folders, wr
 
 from scoreorsong import added, cli, evaluate, load_model, predict
 from scoreorsong.batch import measure_files
-from scoreorsong.card import card_text
+from scoreorsong.card import card_text, versions
 from scoreorsong.dataset import read_labels
 from scoreorsong.heard_table import load_heard, save_heard
 from scoreorsong.prediction import default_model
@@ -237,6 +239,12 @@ def test_the_card_tells_groups_and_classes(trained):
     assert card["limits"][0].startswith("It knows what these labels show it")
     assert (card["copies_put_together"], card["added_to"], card["clips_from_a_feature_table"]) == ([], {}, 0)
     assert "Groups: 12 clips by folder." in card_text(load_model(trained[0]))
+
+
+def test_the_versions_on_a_card_are_of_what_every_installation_has():
+    """Training must not end over a library that only the tests need."""
+    needed = {re.split(r"[<>=;\[ ]", line)[0] for line in requires("score-or-song") if "extra ==" not in line}
+    assert set(versions()) <= needed | {"python", "libsndfile"}
 
 
 def test_a_recording_that_is_there_twice_stops_training(trained, tmp_path):

@@ -13,6 +13,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from .card import versions
 from .copies import copied, with_copies_together
 from .dataset import Example, read_labels
 from .errors import AudioError, LabelsError
-from .extraction import extract
+from .extraction import extract, on_one_thread
 from .families import study, study_ready, worth
 from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
@@ -343,7 +344,8 @@ def _original(example: Example) -> Take | Failure:
 def _features(example: Example) -> Features:
     if example.measured is not None:
         return example.measured.features
-    return extract(example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
+    part = partial(extract, example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
+    return on_one_thread(part)
 
 
 def _named(labels: Any) -> str:

@@ -19,6 +19,7 @@ from .acquaintance import hashes
 from .added import NOTHING, SHIPPED, Added, added_to, check_name
 from .copies import with_copies_together
 from .dataset import Companions, Example, read_companions, read_labels
+from .extraction import on_one_thread
 from .takes import Take, jobs
 from .verdicts import Plan
 
@@ -126,7 +127,9 @@ def make_takes(
 ) -> list[Take]:
     """All takes of the examples, in a stable order."""
     pieces = jobs(examples, companions, random_state)
-    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(piece)() for piece in pieces)
+    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+        joblib.delayed(on_one_thread)(piece) for piece in pieces
+    )
     return [take for takes in (progress(done, len(pieces)) if progress else done) for take in takes]
 
 

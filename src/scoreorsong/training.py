@@ -11,12 +11,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .added import NOTHING, Added
 from .card import versions
 from .dataset import Example
 from .evaluation import Evaluation, Runs, evaluate_training
+from .extraction import on_one_thread
 from .features import schema
 from .figures import figures, worst
 from .fitting import fit, learnable
@@ -185,7 +187,8 @@ def train_on_takes(
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
     runs = cross_validate(takes, tags, ear=ear, added=added.heard, seeds=seeds, plan=plan, n_jobs=jobs)
     log.info("fitting on all takes")
-    model, _ = fit(takes, tags, ear=ear, added=added.heard, random_state=random_state)
+    fitting = partial(fit, takes, tags, ear=ear, added=added.heard, random_state=random_state)
+    model, _ = on_one_thread(fitting)
     card = _card(learnable(takes), random_state) | {
         "licence": LICENCE if tags else OWN_LICENCE,
         "limits": list(LIMITS if tags else OWN_LIMITS),
