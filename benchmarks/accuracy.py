@@ -13,8 +13,8 @@ import time
 from scoreorsong.card import figure_lines
 from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.figures import figures, worst
+from scoreorsong.lessons import make_takes
 from scoreorsong.prediction import default_model
-from scoreorsong.training import make_takes
 from scoreorsong.verdicts import cross_validate
 
 

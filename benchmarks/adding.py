@@ -1,11 +1,12 @@
 """Shipped table → how well one's own clips do alone and added to it, 10 to 200 of them.
 
-    python benchmarks/adding.py
+    python benchmarks/adding.py --rounds 16 --plot docs/images/adding.svg
 
 "One's own" is drawn from sources (archives, sites) that are held out of the table: half of
 all sources, anew in every round. The rest of the held-out groups is what is asked about.
 Everything comes from the shipped table and data/corpus.csv; no audio is needed. The ear met
-none of a take's own group, but other groups of its source.
+none of a take's own group, but other groups of its source. Gains are over the table alone in the
+same round, on the same clips, and so far better known than the values themselves.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ from scoreorsong.prediction import default_model
 CORPUS = Path(__file__).parents[1] / "data" / "corpus.csv"
 OWN_VARIANTS = ("original", "varied")  # what training on one's own clips makes of each
 SIZES = (10, 20, 50, 100, 200)
+ALONE = ("table alone", 0)
+
+Results = dict[
+    tuple[str, int], list[tuple[float, float]]
+]  # by training and size, both figures of every round
 
 
 def main() -> None:
@@ -39,21 +45,58 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--weights", type=float, nargs="+", default=[OWN_WEIGHT], help="of one's own clips")
+    parser.add_argument("--plot", metavar="SVG", help="draw the curves as well")
     options = parser.parse_args()
     began = time.monotonic()
     model = default_model()
     heard = load_heard(default_table_path(), model)
-    results: dict[tuple[str, int], list[tuple[float, float]]] = {}
+    results: Results = {}
     with one_blas_thread():
         for seed in range(options.rounds):
             for kind, n, figures in one_round(heard, model, seed, options.weights):
                 results.setdefault((kind, n), []).append(figures)
-    print("| training | own clips | ROC-AUC | balanced accuracy | rounds |")
-    print("|---|---|---|---|---|")
-    for (kind, n), figures in results.items():
-        area, accuracy = np.mean(figures, axis=0)
-        print(f"| {kind} | {n} | {area:.3f} | {accuracy:.3f} | {len(figures)} |")
-    print(f"\n{options.rounds} rounds in {(time.monotonic() - began) / 60:.1f} minutes")
+    print("| training | own clips | ROC-AUC | gain | balanced accuracy | gain | better in |")
+    print("|---|---|---|---|---|---|---|")
+    for key in sorted(results, key=lambda key: (key[1], key[0])):
+        print(row(key, results))
+    print(
+        f"\nModel {model.model_id}, {options.rounds} rounds in {(time.monotonic() - began) / 60:.1f} minutes"
+    )
+    if options.plot:
+        draw(results, options.plot)
+
+
+def row(key: tuple[str, int], results: Results) -> str:
+    """A line of the table: means over the rounds, gains with their standard errors."""
+    figures = np.array(results[key])
+    gains = figures - np.array(results[ALONE])
+    means, gained = figures.mean(axis=0), gains.mean(axis=0)
+    errors = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+    cells = [f"{means[i]:.3f} | {gained[i]:+.3f} ± {errors[i]:.3f}" for i in (0, 1)]
+    better = f"{(gains[:, 1] > 0).sum()} of {len(gains)} rounds"
+    told = ["", "", ""] if key == ALONE else [*cells, better]
+    plain = [f"{means[0]:.3f} | ", f"{means[1]:.3f} | ", ""]
+    return f"| {key[0]} | {key[1]} | {' | '.join(plain if key == ALONE else told)} |"
+
+
+def draw(results: Results, path: str) -> None:
+    """Balanced accuracy over the number of one's own clips, with standard errors of the gains."""
+    import matplotlib.pyplot as plt
+
+    base = np.array(results[ALONE])[:, 1]
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    axes.axhline(base.mean(), color="0.4", linestyle=":", label=ALONE[0])
+    for kind in sorted({kind for kind, _ in results} - {ALONE[0]}):
+        sizes = sorted(n for k, n in results if k == kind)
+        gains = np.array([np.array(results[kind, n])[:, 1] - base for n in sizes])
+        errors = gains.std(axis=1, ddof=1) / np.sqrt(gains.shape[1])
+        axes.errorbar(sizes, base.mean() + gains.mean(axis=1), errors, capsize=3, marker="o", label=kind)
+    axes.set(xscale="log", xlabel="clips of one's own", ylabel="balanced accuracy")
+    axes.set_xticks(SIZES, map(str, SIZES))
+    axes.minorticks_off()
+    axes.legend(frameon=False)
+    plt.rcParams["svg.hashsalt"] = "adding"
+    figure.savefig(path, metadata={"Date": None})
 
 
 def one_round(heard: Sequence[Heard], model: Model, seed: int, weights: Sequence[float]):
@@ -63,7 +106,7 @@ def one_round(heard: Sequence[Heard], model: Model, seed: int, weights: Sequence
     groups = drawn(mine, random, max(SIZES))
     own = {n: first_clips(mine, groups, n) for n in SIZES}
     asked = [h for h in mine if h.take.variant == "original" and h.take.group not in groups and by_people(h)]
-    yield "table alone", 0, judged(others, asked, model)
+    yield *ALONE, judged(others, asked, model)
     for n, clips in own.items():
         yield "own clips alone", n, judged(clips, asked, model)
         for weight in weights:

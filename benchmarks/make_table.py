@@ -17,8 +17,8 @@ from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.fitting import INNER_FOLDS, fold_of_groups, inner_hearing, learnable
 from scoreorsong.heard_table import save_heard
+from scoreorsong.lessons import make_takes, table_hash
 from scoreorsong.prediction import default_model
-from scoreorsong.training import make_takes, table_hash
 
 
 def main() -> None:

@@ -37,11 +37,11 @@ from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.dataset import Companions, Example, read_companions, read_labels
 from scoreorsong.fitting import fit, fold_of_groups, without
+from scoreorsong.lessons import make_takes
 from scoreorsong.model import Model, load_model
 from scoreorsong.segments import Segment
 from scoreorsong.takes import speaker_group
 from scoreorsong.timelines import STATES, timeline
-from scoreorsong.training import make_takes
 
 FOLDS, TEST_FOLDS = 5, (2, 3, 4)
 COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1

@@ -18,8 +18,8 @@ import soundfile
 from scoreorsong.dataset import Example, read_companions, read_labels
 from scoreorsong.features import Features, schema
 from scoreorsong.fitting import fit
+from scoreorsong.lessons import make_takes
 from scoreorsong.takes import Take
-from scoreorsong.training import make_takes
 
 RATE_HZ = 22050
 ROOT = Path(__file__).parents[1]

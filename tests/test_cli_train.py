@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
+from importlib.metadata import requires
 
 import numpy as np
 import pytest
 from helpers import check, json_lines, run, score, song, write_class_folders, write_csv, write_wav
 
-from scoreorsong import added, cli, load_model, predict
+from scoreorsong import added, cli, evaluate, load_model, predict
 from scoreorsong.batch import measure_files
-from scoreorsong.card import card_text
+from scoreorsong.card import card_text, versions
 from scoreorsong.dataset import read_labels
 from scoreorsong.heard_table import load_heard, save_heard
 from scoreorsong.prediction import default_model
@@ -106,15 +108,31 @@ def test_a_clip_that_cannot_be_read_stops_training_by_name(tmp_path):
 def test_sources_are_asked_for_before_any_work(trained, tmp_path, capsys):
     clips = str(trained[0].parent / "clips")
     assert cli.main(["train", clips, "-o", str(tmp_path / "x.model"), "--leave-one-source-out"]) == 2
-    assert "12 clips have nothing in the column source" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "rows 1, 2, 3, 4, 5, 6, 7, 8 and 4 more: nothing in the column source" in told
 
 
 # ---- evaluate
 
 
-def test_evaluate_tells_figures_and_writes_a_page(trained, tmp_path):
+def test_evaluate_on_the_clips_of_training_gives_the_figures_of_training(trained, tmp_path):
+    """The same figures as on the card and in the report, each by a model that met none of the group."""
+    clips, model = trained[0].parent / "clips", load_model(trained[0])
+    result = check(
+        run("evaluate", clips, "--model", trained[0], "--report", tmp_path / "report.json", "--jobs", 2)
+    )
+    assert result.stdout.splitlines()[0] == f"Model {model.model_id} on clips, which it learnt from"
+    assert "cross-validating anew" in result.stderr
+    folders = (trained[0].parent, tmp_path)
+    report, again = (json.loads((folder / "report.json").read_text()) for folder in folders)
+    assert again["figures"] == report["figures"]
+    assert again["families"] == report["families"]
+    assert "gives the figures of the card" in again["notes"][0]
+
+
+def test_evaluate_as_is_tells_figures_and_writes_a_page(trained, tmp_path):
     clips = trained[0].parent / "clips"
-    result = check(run("evaluate", clips, "--model", trained[0], "--report", tmp_path / "r.html"))
+    result = check(run("evaluate", clips, "--model", trained[0], "--as-is", "--report", tmp_path / "r.html"))
     lines = result.stdout.splitlines()
     assert lines[0] == f"Model {load_model(trained[0]).model_id} on clips"
     assert lines[1].startswith("WARNING: 12 of these clips are among those that the model was trained on")
@@ -170,12 +188,25 @@ def test_a_table_of_features_stands_for_the_audio(measured, tmp_path, monkeypatc
     paths = [write_wav(tmp_path / f"{make.__name__}.wav", make(50)) for make in (score, song)]
     assert [predict(path, model=model).label for path in paths] == ["score", "song"]
     assert trained_in_process(labels, "--features", table)[1] == data
+    found = evaluate(model, labels, features=table)
+    assert [figure.to_dict() | {"shipped": None} for figure in found.figures] == model.card["figures"]
+    assert not any("not those of the model's card" in warning for warning in found.warnings)
+
+
+def test_other_groups_than_those_of_training_are_told(measured, tmp_path, monkeypatch):
+    """The same clips, but other folds: whoever compares the figures must know."""
+    monkeypatch.chdir(tmp_path)
+    labels, table = measured
+    model, _ = trained_in_process(labels, "--features", table)
+    rows = [{"path": e.name, "label": e.label, "group": e.name} for e in read_labels(labels, features=table)]
+    found = evaluate(model, write_csv(tmp_path / "labels.csv", rows), features=table)
+    assert "figures are not those of the model's card" in found.warnings[0]
 
 
 def test_evaluate_takes_features_for_audio(trained, measured, capsys):
     """Of the same clips the same figures, and the clips are known again by the sound in the table."""
     labels, table = measured
-    arguments = [str(labels), "--features", str(table), "--model", str(trained[0]), "--json"]
+    arguments = [str(labels), "--features", str(table), "--model", str(trained[0]), "--json", "--as-is"]
     assert cli.main(["evaluate", *arguments]) == 0
     (found,) = json_lines(capsys.readouterr().out)
     assert found["setting"]["met_in_training"]["clips"] == 12
@@ -203,8 +234,17 @@ def test_the_card_tells_groups_and_classes(trained):
     card = load_model(trained[0]).card
     assert card["grouped_by"] == {"folder": 12}
     assert card["clips_by_label"] == {"score": 6, "song": 6}
+    assert card["plan"] == {"folds": 5, "by_source": False, "seeds": [0]}
+    assert (len(card["labels_sha256"]), "librosa" in card["versions"]) == (64, False)
+    assert card["limits"][0].startswith("It knows what these labels show it")
     assert (card["copies_put_together"], card["added_to"], card["clips_from_a_feature_table"]) == ([], {}, 0)
     assert "Groups: 12 clips by folder." in card_text(load_model(trained[0]))
+
+
+def test_the_versions_on_a_card_are_of_what_every_installation_has():
+    """Training must not end over a library that only the tests need."""
+    needed = {re.split(r"[<>=;\[ ]", line)[0] for line in requires("score-or-song") if "extra ==" not in line}
+    assert set(versions()) <= needed | {"python", "libsndfile"}
 
 
 def test_a_recording_that_is_there_twice_stops_training(trained, tmp_path):

@@ -9,8 +9,9 @@ import pytest
 from helpers import bare_take
 
 from scoreorsong import LabelsError
-from scoreorsong.copies import COMPARED_SEGMENTS, copies, with_copies_together
+from scoreorsong.copies import with_copies_together
 from scoreorsong.features import SEGMENT_NUMBERS
+from scoreorsong.likeness import COMPARED_SEGMENTS, copies
 from scoreorsong.takes import Take
 
 
@@ -47,7 +48,7 @@ def test_what_is_short_or_does_not_move_is_not_compared():
 
 
 def test_many_are_compared_in_parts(monkeypatch):
-    monkeypatch.setattr("scoreorsong.copies.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("scoreorsong.likeness.ROWS_AT_ONCE", 2)
     assert copies([moving(s) for s in (0, 1, 2, 0, 1)]) == [(0, 3), (1, 4)]
 
 
@@ -71,15 +72,6 @@ def test_their_groups_become_one_in_every_take(caplog):
     assert [set(t.groups) for t in together[:3]] == [{"a"}, {"a", "voice: x"}, {"a"}]
     assert together[3:] == REST
     assert caplog.messages == ["b and a are copies of one recording and were put into one group"]
-
-
-def test_copies_under_two_labels_are_told(caplog):
-    takes = [take("a", moving(0)), take("a", moving(0), label="score"), *REST]
-    with caplog.at_level(logging.WARNING):
-        with_copies_together(takes)
-    assert caplog.messages == [
-        "a and a are copies of one recording: called song and score, one of them wrongly"
-    ]
 
 
 def test_copies_in_one_group_are_nothing_to_tell():

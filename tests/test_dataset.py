@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from helpers import RATE_HZ, TAGS, write_class_folders, write_corpus, write_csv
+from helpers import RATE_HZ, TAGS, score, song, write_class_folders, write_corpus, write_csv, write_wav
 
 from scoreorsong.dataset import (
     FEWEST_GROUPS,
@@ -206,6 +206,55 @@ def test_a_recording_under_two_labels_is_told(clips):
     assert "the same recording; called score and song: decide, and keep one" in finding
 
 
+def moving(seed, seconds=16.0):
+    """Sound whose spectrum moves as that of music does."""
+    random = np.random.default_rng(seed)
+    parts = [make(10 * seed + i, seconds) for i, make in enumerate((song, score, score))]
+    return sum(part * np.repeat(random.random(32), RATE_HZ // 2) for part in parts) / 4
+
+
+def test_a_copy_by_a_lossy_codec_under_two_labels_is_told(clips):
+    """Under one label it is none: training puts it into the group of its original."""
+    samples = moving(1)
+    write_wav(clips / "song" / "g0" / "long.wav", samples)
+    soundfile.write(clips / "song" / "g0" / "copy.ogg", 0.5 * samples, RATE_HZ)
+    read_labels(clips, by_sound=True)
+    (clips / "song" / "g0" / "copy.ogg").rename(clips / "score" / "g1" / "copy.ogg")
+    assert refused_by_sound(clips) == [
+        "  rows 2, 5: score/g1/copy.ogg, song/g0/long.wav: copies of one recording; called score and song: decide, and keep one"
+    ]
+
+
+def test_groups_that_copies_make_one_are_not_counted_twice(tmp_path):
+    root, samples = write_class_folders(tmp_path / "clips", groups=2, clips=1, seconds=0.5), moving(1)
+    for label in ("score", "song"):
+        write_wav(root / label / "g2" / "other.wav", moving(5 if label == "score" else 7))
+    write_wav(root / "song" / "g0" / "long.wav", samples)
+    (root / "song" / "g1" / "song-1-0.wav").unlink()
+    soundfile.write(root / "song" / "g1" / "copy.ogg", 0.5 * samples, RATE_HZ)
+    assert refused_by_sound(root) == [
+        "  song: 2 groups, copies of one recording in one; expected at least 3, so that each can be tested by others"
+    ]
+
+
+def test_a_row_with_an_unknown_label_is_heard_all_the_same(clips):
+    """So that nothing is left to be found the second time."""
+    rows = [{"path": e.name, "label": e.label} for e in read_labels(clips)]
+    rows += [{"path": "copy.wav", "label": "Song"}, {"path": "letter.wav", "label": "hymn"}]
+    shutil.copy(clips / "song" / "g1" / "song-1-0.wav", clips / "copy.wav")
+    (clips / "letter.wav").write_text("Dear reader")
+    found = refused_by_sound(write_csv(clips / "labels.csv", rows))
+    assert [f.split(":")[0] for f in found] == ["  row 8", "  row 9", "  row 9", "  rows 6, 8"]
+    assert found[0].endswith("; 'song'?")
+    assert found[3].endswith("called Song and song: decide, and keep one")
+
+
+def test_a_missing_source_is_told_with_the_rest(root):
+    rows = [row | {"source": "one" if i else ""} for i, row in enumerate(ROWS)]
+    with pytest.raises(LabelsError, match=r"row 2: nothing in the column source"):
+        read_labels(write_csv(root / "labels.csv", rows), by_source=True)
+
+
 def test_all_that_only_decoding_tells_comes_at_once_with_the_rest(clips):
     write_csv(
         clips / "labels.csv",
@@ -386,12 +435,15 @@ def test_blank_lines_do_not_move_the_rows(root):
 
 
 def test_a_long_list_of_findings_is_cut(root):
-    rows = [{"path": f"{i}.wav", "label": "pop"} for i in range(50)]
+    rows = [{"path": f"{i}.wav", "label": "pop"} for i in range(1 + MOST_FINDINGS // 2)]
     with pytest.raises(LabelsError) as caught:
         read(root, rows)
     lines = str(caught.value).splitlines()
-    assert len(lines) == 1 + MOST_FINDINGS + 1
-    assert lines[-1] == "  and 82 more"
+    assert lines[MOST_FINDINGS + 2 :] == [
+        f"  {label}: 0 groups; expected at least 3, so that each can be tested by others"
+        for label in ("score", "song")
+    ]
+    assert lines[MOST_FINDINGS + 1] == "  and 2 more of this sort"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +20,11 @@ from scoreorsong.errors import LabelsError
 from scoreorsong.evaluation import evaluate_training
 from scoreorsong.features import schema
 from scoreorsong.fitting import fit
+from scoreorsong.label_findings import by_source
+from scoreorsong.lessons import Lesson, recalled
 from scoreorsong.model import input_names
 from scoreorsong.prediction import default_model
-from scoreorsong.verdicts import BY_GROUP, Plan, check_sources, cross_validate
+from scoreorsong.verdicts import BY_GROUP, Plan, cross_validate
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +143,58 @@ def test_an_evaluation_is_the_same_again(model, folder):
     assert json.dumps(one, allow_nan=False) == json.dumps(other)
 
 
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("score", "1 pairs of clips are copies of one recording and count as one group"),
+        ("song", "are copies of one recording, called score and song: one of them is wrong"),
+    ],
+)
+def test_copies_are_told_and_count_as_one_group(model, folder, tmp_path, label, told):
+    root = tmp_path / "clips"
+    shutil.copytree(folder, root)
+    shutil.copy(root / "score" / "g0" / "score-0-0.wav", root / label / "g3" / "copy.wav")
+    found = evaluate(model, root, resamples=20)
+    assert any(told in warning for warning in found.warnings)
+    assert len({row["group"] for row in found.groups}) == 7
+    assert any(note.startswith("Groups: 17 clips by folder") for note in found.notes)
+
+
+# ---- of the very clips that a model learnt from
+
+
+CARD = {
+    "clip_hashes": ["a", "b"], "added_to": {}, "ear": "of model x", "random_state": 3,
+    "plan": {"folds": 4, "by_source": True, "seeds": [1, 2]},
+}  # fmt: skip
+
+
+def test_a_card_tells_how_to_cross_validate_again():
+    how = recalled(CARD, {"clip_hashes": ["b", "a"]})
+    assert (how.plan, how.seeds, how.random_state) == (Plan(4, by_source=True), [1, 2], 3)
+    assert how.add_to is None
+    assert not how.learnt_ear
+    assert recalled(CARD | {"added_to": {"clips": 5}}, CARD).add_to == "default"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clip_hashes": ["a"]},
+        {"clip_hashes": 3},
+        {"plan": None},
+        {"plan": {"folds": 10**9, "by_source": False, "seeds": [0]}},
+        {"plan": {"folds": 5, "by_source": False, "seeds": [0] * 1000}},
+        {"plan": {"folds": 5, "by_source": False, "seeds": [-1]}},
+        {"plan": {"folds": 5, "by_source": False, "seeds": []}},
+        {"random_state": "x"},
+    ],
+)
+def test_a_card_of_other_clips_or_of_nonsense_tells_nothing(change):
+    assert recalled(CARD | change, {"clip_hashes": ["a", "b"]}) is None
+    assert recalled({}, {"clip_hashes": []}) is None
+
+
 # ---- training
 
 
@@ -148,14 +204,15 @@ def runs(takes, ear):
 
 
 def test_an_evaluation_of_training_tells_how_it_was_made(runs, takes, ear):
+    lesson = Lesson(takes, together=[("a.wav", "b.mp3")], hashes=hashes([]))
     found = evaluate_training(
-        runs, takes, (), labels="my/labels.csv", asked=hashes([]), ear=ear, seeds=(0, 1), plan=BY_GROUP,
-        resamples=20,
-    )  # fmt: skip
+        runs, lesson, labels="my/labels.csv", ear=ear, seeds=(0, 1), plan=BY_GROUP, resamples=20
+    )
     assert found.subject == "Training on labels.csv"
     assert found.setting["split"] == "grouped 4-fold"
     assert found.setting["labels"]["song"] == {"clips": 8, "groups": 4}
     assert any("50% of the labelled music is song" in note for note in found.notes)
+    assert "a.wav and b.mp3 are copies of one recording and were put into one group." in found.notes
     assert set(found.families["tags"]) == {"without", "shuffled"}
     assert all(figure.shipped is not None for figure in found.figures if figure.majority is not None)
 
@@ -180,15 +237,17 @@ def test_a_model_is_never_asked_about_a_source_or_its_groups(takes):
 @pytest.mark.parametrize(
     ("sources", "finding"),
     [
-        ({}, "16 clips have nothing in the column source"),
-        (dict.fromkeys("0123", "one"), "1 source; expected at least 2"),
+        ({}, r"^rows score/g0/score-0-0\.wav, .* and 8 more: nothing in the column source"),
+        (dict.fromkeys("0123", "one"), "source: 1 of them; expected at least 2"),
         ({"0": "a", "1": "b", "2": "b", "3": "b"}, "without source 'b' .* 1 groups of score are left"),
     ],
 )
 def test_sources_that_cannot_be_left_out_are_told(takes, sources, finding):
-    examples = [replace(t.example, source=sources.get(t.example.path.parent.name[-1], "")) for t in takes]
-    with pytest.raises(LabelsError, match=finding):
-        check_sources(examples)
+    examples = [
+        replace(t.example, source=sources.get(t.example.path.parent.name[-1], ""), row=t.example.name)
+        for t in takes
+    ]
+    assert re.search(finding, by_source(examples)[0])
 
 
 # ---- families of inputs

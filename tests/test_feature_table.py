@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import song, write_class_folders, write_csv, write_wav
+from threadpoolctl import threadpool_limits
 
 from scoreorsong import LabelsError, extract, feature_table
 from scoreorsong.batch import measure_files
 from scoreorsong.dataset import read_labels
+from scoreorsong.extraction import on_one_thread
 from scoreorsong.features import schema
 
 
@@ -42,7 +46,8 @@ def frame_of(root):
 
 def test_it_holds_the_very_features(measured):
     for example in read_labels(measured / "clips", features=measured / "table.parquet"):
-        expected, found = extract(example.path, windows=False), example.measured.features
+        expected = on_one_thread(partial(extract, example.path, windows=False))
+        found = example.measured.features
         for name in ("clip", "segments", "silent"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
             assert getattr(found, name).dtype == getattr(expected, name).dtype
@@ -63,6 +68,34 @@ def test_a_data_frame_of_it_with_labels_stands_for_both(measured):
     assert {e.label for e in examples} == {"score", "song"}
     for example, expected in zip(examples, read_labels(measured / "clips", features=frame), strict=True):
         np.testing.assert_array_equal(example.measured.features.segments, expected.measured.features.segments)
+
+
+def test_a_table_of_class_folders_stands_for_both(here):
+    examples = read_labels("table.parquet", by_sound=True)
+    expected = read_labels("clips", features="table.parquet")
+    assert [(e.path.name, e.label, Path(e.group).name) for e in examples] == [
+        (e.path.name, e.label, Path(e.group).name) for e in expected
+    ]
+
+
+def test_a_table_with_labels_of_its_own_is_one_file_for_all(here):
+    labels = {"score": "song", "song": "score"}
+    frame = frame_of(here)
+    frame.assign(label=[labels[p.split(os.sep)[-3]] for p in frame["path"]], group="g").to_parquet(
+        "my.parquet"
+    )
+    examples = read_labels("my.parquet", fewest_groups=1)
+    assert all(e.label == labels[e.name.split(os.sep)[-3]] for e in examples)
+    assert {e.group for e in examples} == {"g"}
+
+
+def test_a_table_that_says_no_labels_is_told_by_row(here):
+    frame = frame_of(here)
+    shutil.copytree("clips/score", "loose")
+    frame.loc[0, "path"] = os.path.join("loose", *frame.loc[0, "path"].split(os.sep)[-2:])
+    frame.to_parquet("my.parquet")
+    with pytest.raises(LabelsError, match=r"row 1: label ''; expected one of"):
+        read_labels("my.parquet")
 
 
 def test_the_audio_need_not_be_there(here):
@@ -199,6 +232,16 @@ def test_several_processes_write_the_same(here):
     measure_files(["clips"], "one.csv")
     measure_files(["clips"], "two.csv", jobs=2)
     assert (here / "one.csv").read_text() == (here / "two.csv").read_text()
+
+
+def test_the_number_of_threads_does_not_matter(measured):
+    """With several, BLAS rounds otherwise: training would not give the same file everywhere."""
+    path = str(measured / "clips" / "song" / "g0" / "song-0-0.wav")
+    rows = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads):
+            rows.append(feature_table.row_of(feature_table.measure_file(path)))
+    assert rows[0] == rows[1] == rows[2]
 
 
 def test_a_row_survives_json():

@@ -13,7 +13,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
-from scoreorsong import fitting, training
+from scoreorsong import fitting, lessons
 from scoreorsong.augmentation import CHECKS, COPIES
 from scoreorsong.dataset import Example, read_companions, read_labels
 from scoreorsong.fitting import (
@@ -26,6 +26,7 @@ from scoreorsong.fitting import (
     learnable,
     without,
 )
+from scoreorsong.lessons import make_takes
 from scoreorsong.model import (
     TAG,
     VOICE,
@@ -36,7 +37,7 @@ from scoreorsong.model import (
     decision_row,
     input_names,
 )
-from scoreorsong.training import make_takes, train_on_takes
+from scoreorsong.training import train_on_takes
 
 
 @pytest.fixture(scope="module")
@@ -623,5 +624,5 @@ def test_the_smallest_corpus_that_is_accepted_can_be_trained_on(tmp_path):
     assert names >= {"accuracy", "no_music recognised", *(f"label unchanged {copy}" for copy in COPIES)}
     assert any(t.checking for t in takes)
     assert model.card["takes"] == len(learnable(takes))
-    assert model.card["training_table_sha256"] == training.table_hash(learnable(takes))
+    assert model.card["training_table_sha256"] == lessons.table_hash(learnable(takes))
     model.save(tmp_path / "small.model")

@@ -49,7 +49,8 @@ def test_a_page_holds_every_part(evaluation, tmp_path):
     page = written(evaluation, tmp_path / "r.html")
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
-        "Figures", "Curves", "Confusion", "Slices", "Families of inputs", "Mistakes", "Groups",
+        "Figures", "Curves", "Confusion", "Slices", "Families of inputs",
+        "ROC in numbers", "Precision and recall in numbers", "Calibration", "Coverage and risk", "Mistakes", "Groups",
         "Clips that could not be read", "Not measured", "How it was measured",
     ]  # fmt: skip
     assert page.count('<img src="data:image/svg+xml;base64,') == 5

@@ -17,9 +17,10 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # default model, so prediction and evaluation come before it.
 ORDER = (
     "errors", "files", "blas", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
-    "decision", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "dataset",
+    "decision", "metric", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "examples",
+    "likeness", "label_findings", "dataset",
     "acquaintance", "augmentation", "takes", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
-    "breakdown", "families", "baselines", "remarks", "folders", "formats", "pages", "charts", "publication", "evaluation",
+    "breakdown", "families", "baselines", "remarks", "lessons", "folders", "formats", "pages", "curve_tables", "charts", "publication", "evaluation",
     "training", "workers", "results", "tables", "albums", "batch",
     "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
     "__init__", "cli", "__main__",

@@ -15,8 +15,8 @@ from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_S
 from scoreorsong.fitting import fold_of_groups, without
+from scoreorsong.lessons import make_takes
 from scoreorsong.takes import N_DIALOGUE, N_VARIED, SINGING_MIXES, TEACHER_VOICE
-from scoreorsong.training import make_takes
 
 CLIPS, SPEECHES, SINGERS, NOISES = 16, 4, 3, 4
 

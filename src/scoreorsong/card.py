@@ -105,7 +105,7 @@ def cell(text: object) -> str:
 
 def versions() -> dict[str, str]:
     """Of Python and of the libraries that the numbers may depend on."""
-    names = ("numpy", "scipy", "scikit-learn", "librosa", "soundfile", "soxr")
+    names = ("numpy", "scipy", "scikit-learn", "soundfile", "soxr")
     libraries = {name: metadata.version(name) for name in names}
     return {"python": platform.python_version(), **libraries, "libsndfile": soundfile.__libsndfile_version__}
 

@@ -13,6 +13,7 @@ import io
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .curve_tables import NAMES
 from .errors import ReportError
 
 STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -20,7 +21,6 @@ STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "vocals only": {"color": "#b8407e", "linewidth": 1.5, "linestyle": "--"},
     "shipped": {"color": "#5a7d2a", "linewidth": 1.5, "linestyle": "-."},
 }
-NAMES: Final = {"model": "model", "vocals only": "vocals only", "shipped": "shipped model"}
 CHANCE: Final = {"color": "#8a919e", "linewidth": 1.0, "linestyle": ":"}
 MATPLOTLIB_SETTINGS: Final = {"svg.hashsalt": "score-or-song", "svg.fonttype": "path", "font.size": 10}
 SIDE_IN: Final = 3.6

@@ -10,57 +10,29 @@ from __future__ import annotations
 import csv
 import os
 import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 
-from .errors import AudioError, LabelsError
+from . import label_findings
+from .errors import LabelsError
+from .examples import Example as Example
 from .feature_table import FeatureTable, Measured, is_feature_frame, read_table
-from .label_rows import LABELS, csv_rows, folder_rows, frame_rows
-from .recordings import alike, merged, sound_of, whose
+from .label_findings import FEWEST_GROUPS as FEWEST_GROUPS
+from .label_findings import Progress, too_few
+from .label_rows import LABELS, USED_COLUMNS, csv_rows, folder_rows, frame_rows, table_rows
+from .recordings import alike, merged, whose
 
 KINDS: Final = ("speech", "singing", "noise")
 MADE_BY_MODELS: Final = "song-vocal-ai"  # the slice of the songs that no person made
-USED_COLUMNS: Final = (
-    "path", "label", "group", "slice", "vocals", "licence", "weight", "start_s", "duration_s", "source_path",
-)  # fmt: skip
 NEARLY: Final = 0.8  # likeness of two names, as difflib sees it
-FEWEST_GROUPS: Final = 3
-MOST_FINDINGS: Final = 20
+MOST_FINDINGS: Final = 100  # of rows, of the set, of what is heard
 MAX_TEACHER_BYTES: Final = 2**28
-
-Progress: TypeAlias = Callable[[Iterable[Any], int], Iterable[Any]]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One labelled clip; what the labels do not say stays at its default.
-
-    `row` is where it stands in the labels, `grouped_by` what its group was taken from, and
-    `measured` its row of a feature table, where its features come from one.
-    """
-
-    path: Path
-    label: str
-    group: str
-    name: str = ""
-    slice: str = ""
-    vocals: str = "unknown"
-    licence: str = "not stated"
-    weight: float = 1.0
-    start_s: float = 0.0
-    duration_s: float | None = None
-    source: str = ""
-    row: object = field(default=None, compare=False, repr=False)
-    grouped_by: str = field(default="labels", compare=False, repr=False)
-    measured: Measured | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -102,6 +74,7 @@ def read_labels(
     fewest_groups: int = FEWEST_GROUPS,
     features: Any = None,
     by_sound: bool = False,
+    by_source: bool = False,
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> list[Example]:
@@ -112,7 +85,8 @@ def read_labels(
     labels : path of a CSV with the columns ``path,label`` (``group``, ``slice``,
         ``vocals``, ``source``, ``licence``, ``weight``, ``start_s`` and ``duration_s`` are
         used when there); or of a folder that holds ``score/``, ``song/`` and perhaps ``no_music/``;
-        or a pandas DataFrame with the columns of the CSV. Where a column
+        or a pandas DataFrame with the columns of the CSV; or a feature table with such columns,
+        or of class folders. Where a column
         ``source_path`` says what the clip was cut from, ``start_s`` and ``duration_s``
         speak of that source, and the whole clip is used. A ``weight`` of 0 leaves a clip out.
     audio_root : folder that paths are relative to; by default the CSV's own, or
@@ -123,6 +97,7 @@ def read_labels(
         that has the columns of a feature table is its own.
     by_sound : whether to decode every clip, so that what cannot be decoded and recordings
         that are there twice are found too.
+    by_source : whether every clip must say its source, so that one can be left out at a time.
     n_jobs, progress : threads for decoding, and a wrapper that shows how far it is.
 
     Without ``group`` the artist tag of a clip is its group, else its album tag, else its folder;
@@ -133,24 +108,27 @@ def read_labels(
     ------
     LabelsError : with every finding: missing and misspelt columns, missing files, unknown labels,
         the same file twice, fewer than `fewest_groups` groups of either class; what a feature
-        table lacks, or what has changed since; by sound, the same recording twice.
+        table lacks, or what has changed since; by sound, the same recording twice, or copies
+        of one under two labels.
     """
     if hasattr(labels, "to_dict"):
         rows, root, name = frame_rows(labels), Path(audio_root or "."), "<DataFrame>"
         features = labels if features is None and is_feature_frame(labels) else features
     elif os.path.isdir(labels):
         rows, root, name = folder_rows(Path(labels)), Path(audio_root or labels), str(labels)
+    elif os.fspath(labels).lower().endswith(".parquet"):
+        rows, root, name = table_rows(Path(labels)), Path(audio_root or "."), str(labels)
+        features = labels if features is None else features
     else:
         rows, root, name = csv_rows(Path(labels)), Path(audio_root or Path(labels).parent), str(labels)
     table = None if features is None else read_table(features)
-    findings = _misspelt(rows[0][1]) if rows else []
-    read = (_example(row, root, number, table, findings) for number, row in rows)
-    examples = [example for example in read if example and example.weight > 0]
-    examples = _with_groups(examples)
-    findings += _findings(examples, fewest_groups)
-    if by_sound:
-        findings += _findings_by_sound(examples, n_jobs, progress)
-    _refuse_for(findings, name)
+    of_rows = _misspelt(rows[0][1]) if rows else []
+    read = (_example(row, root, number, table, of_rows) for number, row in rows)
+    examples = _with_groups([example for example in read if example and example.weight > 0])
+    of_set = label_findings.as_a_set(examples, fewest_groups)
+    of_set += label_findings.by_source(examples) if by_source else []
+    heard = label_findings.by_sound(examples, fewest_groups, n_jobs, progress) if by_sound else []
+    _refuse_for((of_rows, of_set, heard), name)
     return examples
 
 
@@ -168,23 +146,25 @@ def _misspelt(columns: Iterable[object]) -> list[str]:
     ]
 
 
-def _refuse_for(findings: list[str], name: str) -> None:
-    """Raise if there are findings, with the first of them listed."""
-    if findings:
-        more = len(findings) - MOST_FINDINGS
-        listed = findings[:MOST_FINDINGS] + ([f"and {more} more"] if more > 0 else [])
+def _refuse_for(findings: Sequence[Sequence[str]], name: str) -> None:
+    """Raise if there are findings; those of many rows do not hide the others."""
+    listed: list[str] = []
+    for kind in findings:
+        more = len(kind) - MOST_FINDINGS
+        listed += [*kind[:MOST_FINDINGS], *([f"and {more} more of this sort"] if more > 0 else [])]
+    if listed:
         raise LabelsError(f"{name}: cannot be used:\n  " + "\n  ".join(listed))
 
 
 def _example(
     row: Mapping[str, Any], root: Path, number: object, table: FeatureTable | None, findings: list[str]
 ) -> Example | None:
-    """A checked example, or None after noting what is wrong with it."""
+    """An example, or None where there is no clip; after noting all that is wrong with it."""
     name, label = _text(row, "path"), _text(row, "label")
     path = root / name
-    before = len(findings)
     if label not in LABELS:
-        findings.append(f"row {number}: label {label!r}; expected one of {', '.join(LABELS)}")
+        findings.append(f"row {number}: label {label!r}; expected one of {', '.join(LABELS)}{_hint(label)}")
+    before = len(findings)
     if table is None and (not name or not os.path.isfile(path)):  # unlike Path.is_file, never raises
         findings.append(f"row {number}: no file {path}; check the path or --audio-root")
     cut_already = bool(_text(row, "source_path"))
@@ -210,6 +190,12 @@ def _example(
     )
 
 
+def _hint(label: str) -> str:
+    """What was most likely meant."""
+    near = get_close_matches(label.strip().lower().replace(" ", "_"), LABELS, 1, NEARLY)
+    return f"; {near[0]!r}?" if near else ""
+
+
 def _measured(
     table: FeatureTable,
     path: Path,
@@ -230,7 +216,9 @@ def _measured(
 
 def _with_groups(examples: list[Example]) -> list[Example]:
     """Examples without a group get one, and parts of one file share theirs."""
-    folders = {label: {e.path.parent for e in examples if e.label == label} for label in LABELS}
+    folders: dict[str, set[Path]] = {}
+    for example in examples:
+        folders.setdefault(example.label, set()).add(example.path.parent)
 
     def derived(example: Example) -> tuple[str, str]:
         if named := whose(example.path):
@@ -266,69 +254,6 @@ def _number(row: Mapping[str, Any], key: str, number: object, findings: list[str
     return value
 
 
-def _findings(examples: Sequence[Example], fewest_groups: int) -> list[str]:
-    """What is wrong with the examples as a set."""
-    twice = [
-        f"{_rows(places, examples)}: {examples[places[0]].path}: listed {len(places)} times; keep one row of it"
-        for places in alike((e.path, e.start_s) for e in examples)
-    ]
-    return twice + _too_few(
-        ("score", "song"), {(e.label, e.group) for e in examples}, "groups", fewest_groups
-    )
-
-
-def _rows(places: Iterable[int], examples: Sequence[Example]) -> str:
-    return "rows " + ", ".join(str(examples[place].row) for place in places)
-
-
-def _findings_by_sound(
-    examples: Sequence[Example], n_jobs: int | None, progress: Progress | None
-) -> list[str]:
-    """What only decoding tells: clips that are no audio, and recordings that are there twice."""
-    work = joblib.Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")(
-        joblib.delayed(_sound)(e) for e in examples
-    )
-    if progress and any(e.measured is None for e in examples):
-        work = progress(work, len(examples))
-    sounds = list(work)
-    broken = [f"row {e.row}: {s}" for e, s in zip(examples, sounds, strict=True) if isinstance(s, AudioError)]
-    repeated = [
-        _repeated([examples[place] for place in places])
-        for places in alike(sounds)
-        if len({examples[place].path for place in places}) > 1
-    ]
-    return broken + repeated
-
-
-def _sound(example: Example) -> str | AudioError:
-    if example.measured is not None:
-        return example.measured.sound
-    try:
-        return sound_of(example.path, offset_s=example.start_s, max_s=example.duration_s)
-    except AudioError as error:
-        return error
-
-
-def _repeated(examples: Sequence[Example]) -> str:
-    """The finding about one recording under several names."""
-    names = ", ".join(e.name for e in examples)
-    labels = sorted({e.label for e in examples})
-    mend = "keep one of them" if len(labels) == 1 else f"called {' and '.join(labels)}: decide, and keep one"
-    return f"{_rows(range(len(examples)), examples)}: {names}: the same recording; {mend}"
-
-
-def _too_few(
-    kinds: Iterable[str], members: Set[tuple[str, str]], what: str, fewest: int = FEWEST_GROUPS
-) -> list[str]:
-    """A finding for every kind that has fewer than `fewest` members."""
-    count = Counter(kind for kind, _ in members)
-    return [
-        f"{kind}: {count[kind]} {what}; expected at least {fewest}, so that each can be tested by others"
-        for kind in kinds
-        if count[kind] < fewest
-    ]
-
-
 def read_companions(labels: Any) -> Companions | None:
     """What stands beside a labels CSV, or None where ``voices.csv`` or the teacher is missing.
 
@@ -354,7 +279,7 @@ def read_companions(labels: Any) -> Companions | None:
             f"{folder}: voices.csv, vocal_activity/ or teacher/ cannot be used ({error!r}); "
             "mend them, or take them away to keep the shipped ear"
         ) from error
-    _refuse_for(_voice_findings(voices), str(folder / "voices.csv"))
+    _refuse_for([_voice_findings(voices)], str(folder / "voices.csv"))
     return Companions(voices, activity, tags, teacher)
 
 
@@ -362,7 +287,7 @@ def _voice_findings(voices: Sequence[Voice]) -> list[str]:
     kinds = ", ".join(KINDS)
     missing = [f"no file {voice.path}" for voice in voices if not os.path.isfile(voice.path)]
     unknown = [f"kind {v.kind!r}; expected one of {kinds}" for v in voices if v.kind not in KINDS]
-    return missing + unknown + _too_few(KINDS, {(v.kind, v.speaker) for v in voices}, "speakers")
+    return missing + unknown + too_few(KINDS, {(v.kind, v.speaker) for v in voices}, "speakers")
 
 
 def _teacher(path: Path) -> tuple[tuple[str, ...], dict[str, npt.NDArray[np.float64]]]:

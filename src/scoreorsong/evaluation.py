@@ -1,16 +1,19 @@
 """Verdicts → Evaluation: the figures, curves and mistakes of one question, ready to publish.
 
 Two questions. `evaluate` asks a ready model about labelled clips that it should not have
-met. `evaluate_training` asks how well models trained on these labels do on groups that
+met; of the very clips that it learnt from it asks the second, as they say nothing of the
+model itself. `evaluate_training` asks how well models trained on these labels do on groups that
 they never met: it takes the runs of `verdicts.cross_validate`. What the clips cannot
 answer is absent and told, never a number.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +25,20 @@ from . import metrics as m
 from .acquaintance import acquaintance, hashes
 from .baselines import beside_shipped, beside_voice_only
 from .card import versions
+from .copies import copied, with_copies_together
 from .dataset import Example, read_labels
 from .errors import AudioError, LabelsError
-from .extraction import extract
+from .extraction import extract, on_one_thread
 from .families import study, study_ready, worth
 from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
-from .fitting import Heard
+from .lessons import LEARNT_EAR, Lesson, Recalled, prepare, recalled
 from .model import MUSIC, SPEECH, VOICE, Ear, Model, load_model
 from .prediction import Failure, default_model
 from .takes import Take
-from .verdicts import Plan, Verdict, judge
+from .verdicts import Plan, Verdict, cross_validate, judge
+
+log = logging.getLogger("scoreorsong")
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 Runs = Sequence[Sequence[Verdict]]
@@ -106,6 +112,7 @@ def evaluate(
     *,
     audio_root: str | os.PathLike[str] | None = None,
     features: Any = None,
+    as_is: bool = False,
     jobs: int | None = None,
     resamples: int = RESAMPLES,
     random_state: int = 0,
@@ -115,11 +122,14 @@ def evaluate(
 
     A clip that cannot be read is left out and told. Where the model's card says that it met
     clips or groups in training, or does not say what it met, the result begins with a warning.
+    Where they are the very clips that the model learnt from, the cross-validation that its card
+    tells of is run again, which takes as long as training and gives the figures of the card.
 
     Parameters
     ----------
     model : a `Model` or the path of one.
     labels, audio_root, features : as for `scoreorsong.train`; one class alone will do, with fewer figures.
+    as_is : whether to judge the model itself even by the clips that it learnt from.
     jobs : worker processes for the features; by default one, -1 for all cores.
     resamples : of the groups, for the intervals.
     random_state : of the resamples, the shuffles and the folds of the vocals-only baseline.
@@ -130,39 +140,105 @@ def evaluate(
     LabelsError : with every finding about the labels, or where none of the clips can be read.
     ModelError : the model cannot be loaded.
     """
-    model, shipped = model if isinstance(model, Model) else load_model(model), default_model()
+    model = model if isinstance(model, Model) else load_model(model)
     examples = read_labels(labels, audio_root=audio_root, features=features, fewest_groups=0)
     takes, failures = _originals(examples, jobs, progress)
     asked = hashes(_clips(takes))
-    met = acquaintance(model.card, asked)
-    run = beside_voice_only(judge(model, takes), model.ear, random_state)
-    run = study_ready(run, model, random_state)
-    warnings, notes = remarks.of_met(met, "the model"), list(remarks.OF_A_MODEL)
-    if shipped.model_id != model.model_id:
-        (run,) = beside_shipped([run], shipped)
-        warnings += remarks.of_met(acquaintance(shipped.card, asked), "the shipped model")
-        notes.append(remarks.of_shipped(shipped.model_id))
+    how = None if as_is or failures else recalled(model.card, asked)
+    if how is not None:
+        log.warning("%s: the very clips that the model learnt from; cross-validating anew", _named(labels))
+        lesson = prepare(
+            labels,
+            audio_root=audio_root,
+            features=features,
+            add_to=how.add_to,
+            n_jobs=jobs,
+            random_state=how.random_state,
+            plan=how.plan,
+            progress=progress,
+        )
+        return _anew(model, lesson, how, _named(labels), resamples, jobs)
+    judged = _judged(model, takes, asked, random_state)
     return _evaluation(
         f"Model {model.model_id} on {_named(labels)}",
-        [run],
-        {"model_id": model.model_id, "met_in_training": asdict(met), "random_state": random_state},
-        [*remarks.of_failed(len(failures)), *warnings],
-        notes,
+        **judged,
         resamples=resamples,
         random_state=random_state,
         failures=failures,
     )
 
 
+def _judged(
+    model: Model, takes: Sequence[Take], asked: Mapping[str, Sequence[str]], random_state: int
+) -> dict[str, Any]:
+    """What a ready model says of takes, and what must be told of that: arguments for `_evaluation`."""
+    shipped, met = default_model(), acquaintance(model.card, asked)
+    warnings = [*remarks.of_met(met, "the model"), *remarks.of_copies(copied(takes))]
+    notes = [*remarks.OF_A_MODEL, remarks.of_groups(_clips(takes))]
+    takes, _ = with_copies_together(takes, fewest_groups=0)
+    run = beside_voice_only(judge(model, takes), model.ear, random_state)
+    run = study_ready(run, model, random_state)
+    if shipped.model_id != model.model_id:
+        (run,) = beside_shipped([run], shipped)
+        same_ear = shipped.ear.ear_id == model.ear.ear_id
+        warnings += remarks.of_met(acquaintance(shipped.card, asked), "the shipped model", same_ear=same_ear)
+        notes.append(remarks.of_shipped(shipped.model_id))
+    setting = {"model_id": model.model_id, "met_in_training": asdict(met), "random_state": random_state}
+    return {"runs": [run], "setting": setting, "warnings": warnings, "notes": notes}
+
+
+def _anew(
+    model: Model, lesson: Lesson, how: Recalled, labels: str, resamples: int, n_jobs: int | None
+) -> Evaluation:
+    """The cross-validation that the model's card tells of, once more.
+
+    Raises
+    ------
+    LabelsError : the ear was learnt from what no longer stands beside the labels.
+    """
+    if how.learnt_ear != bool(lesson.tags):
+        raise LabelsError(
+            f"{labels}: voices.csv and teacher/ stood beside the labels when model {model.model_id} was trained, or "
+            "now do and did not: make it as it was, or judge the model as it is (--as-is)"
+        )
+    ear = None if how.learnt_ear else model.ear
+    runs = cross_validate(
+        lesson.takes,
+        lesson.tags,
+        ear=ear,
+        added=lesson.added.heard,
+        seeds=how.seeds,
+        plan=how.plan,
+        n_jobs=n_jobs,
+    )
+    found = evaluate_training(
+        runs,
+        lesson,
+        labels=labels,
+        ear=ear,
+        seeds=how.seeds,
+        plan=how.plan,
+        resamples=resamples,
+        n_jobs=n_jobs,
+    )
+    warnings, note = remarks.of_the_card(
+        model.card["figures"], [figure.to_dict() for figure in found.figures]
+    )
+    return replace(
+        found,
+        subject=f"Model {model.model_id} on {labels}, which it learnt from",
+        setting={"model_id": model.model_id, **found.setting},
+        warnings=(*warnings, *found.warnings),
+        notes=(note, *found.notes),
+    )
+
+
 def evaluate_training(
     runs: Runs,
-    takes: Sequence[Take],
-    tags: Sequence[str],
+    lesson: Lesson,
     *,
     labels: Any,
-    asked: Mapping[str, Sequence[str]],
     ear: Ear | None,
-    added: Sequence[Heard] = (),
     seeds: Sequence[int],
     plan: Plan,
     resamples: int = RESAMPLES,
@@ -172,26 +248,38 @@ def evaluate_training(
 
     Parameters
     ----------
-    runs : of `verdicts.cross_validate` with the same takes, tags, ear, seeds and plan.
+    runs : of `verdicts.cross_validate` with the same lesson, ear, seeds and plan.
     labels : what the takes were made from, to name it.
-    asked : the `acquaintance.hashes` of the clips.
     """
-    shipped = default_model()
-    studied = study(runs[0], takes, tags, ear=ear, added=added, seed=seeds[0], plan=plan, n_jobs=n_jobs)
+    shipped, takes = default_model(), lesson.takes
+    studied = study(
+        runs[0],
+        takes,
+        lesson.tags,
+        ear=ear,
+        added=lesson.added.heard,
+        seed=seeds[0],
+        plan=plan,
+        n_jobs=n_jobs,
+    )
     runs = beside_shipped([studied, *runs[1:]], shipped)
-    split = plan.told(takes)
+    split, clips = plan.told(takes), _clips(takes)
     setting = {
         "split": split,
         "seeds": list(seeds),
-        "ear": "learnt from these labels" if ear is None else f"of model {shipped.model_id}",
+        "ear": LEARNT_EAR if ear is None else f"of model {shipped.model_id}",
     }
     notes = [
         remarks.of_training(split, seeds),
-        remarks.of_groups(_clips(takes)),
-        remarks.of_balance(_clips(takes)),
+        remarks.of_groups(clips),
+        *remarks.of_copies_together(lesson.together),
+        remarks.of_balance(clips),
+        *remarks.of_added(lesson.added.note),
         remarks.of_shipped(shipped.model_id),
     ]
-    warnings = remarks.of_met(acquaintance(shipped.card, asked), "the shipped model")
+    same_ear = ear is not None and ear.ear_id == shipped.ear.ear_id
+    met = acquaintance(shipped.card, lesson.hashes)
+    warnings = remarks.of_met(met, "the shipped model", same_ear=same_ear)
     return _evaluation(f"Training on {_named(labels)}", runs, setting, warnings, notes, resamples=resamples)
 
 
@@ -212,7 +300,7 @@ def _evaluation(
     return Evaluation(
         subject=subject,
         setting={**setting, "labels": counts, "resamples": resamples, "versions": versions()},
-        warnings=(*warnings, *remarks.of_few(counts)),
+        warnings=(*remarks.of_failed(len(failures)), *warnings, *remarks.of_few(counts)),
         notes=(*notes, *remarks.GENERAL),
         figures=tuple(measured),
         absent=absent(runs, measured),
@@ -257,7 +345,8 @@ def _original(example: Example) -> Take | Failure:
 def _features(example: Example) -> Features:
     if example.measured is not None:
         return example.measured.features
-    return extract(example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
+    part = partial(extract, example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
+    return on_one_thread(part)
 
 
 def _named(labels: Any) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from .audio import Audio, Samples, Source, open_audio
+from .blas import one_blas_thread
 from .features import Features, measure
 from .spectra import stream
 from .spool import Spool
@@ -14,6 +16,8 @@ from .spool import Spool
 log = logging.getLogger("scoreorsong")
 
 SHORT_S = 5.0
+
+T = TypeVar("T")
 
 
 def extract(
@@ -68,3 +72,12 @@ def _overheard(blocks: Iterable[Samples], listener: Callable[[Samples], object])
     for block in blocks:
         listener(block)
         yield block
+
+
+def on_one_thread(work: Callable[[], T]) -> T:
+    """What the work gives with one thread of BLAS: with others the last bits of features are others.
+
+    What is kept, to be the same again on every machine and by any number of jobs, is measured so.
+    """
+    with one_blas_thread():
+        return work()

@@ -15,15 +15,16 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from .errors import AudioError, LabelsError, ScoreOrSongError
-from .extraction import extract
+from .extraction import extract, on_one_thread
 from .features import SEGMENT_NUMBERS, Features, schema
 from .model import settings
 from .prediction import Failure
@@ -62,7 +63,7 @@ def measure_file(path: str) -> Measured:
     AudioError : it cannot be read or holds too little sound.
     """
     sound = SoundHash()
-    features = extract(path, windows=False, listener=sound)
+    features = on_one_thread(partial(extract, path, windows=False, listener=sound))
     found = os.stat(path)
     return Measured(path, features, str(sound), found.st_size, found.st_mtime_ns)
 
@@ -150,7 +151,7 @@ def read_table(table: Any) -> FeatureTable:
     LabelsError : it cannot be read, or is no feature table to learn from.
     """
     name = "<DataFrame>" if hasattr(table, "to_dict") else os.fspath(table)
-    rows, columns = _frame(table) if hasattr(table, "to_dict") else _parquet(Path(table))
+    rows, columns = _frame(table) if hasattr(table, "to_dict") else read_parquet(Path(table))
     missing = [column for column in COLUMNS if column not in columns]
     if missing:
         raise LabelsError(
@@ -164,7 +165,13 @@ def _frame(frame: Any) -> tuple[Iterator[dict[str, Any]], list[str]]:
     return iter(frame.to_dict("records")), list(frame.columns)
 
 
-def _parquet(path: Path) -> tuple[Iterator[dict[str, Any]], list[str]]:
+def read_parquet(path: Path, wanted: Collection[str] = COLUMNS) -> tuple[Iterator[dict[str, Any]], list[str]]:
+    """The rows of a Parquet file and, of the columns wanted, those that it has.
+
+    Raises
+    ------
+    LabelsError : it cannot be read.
+    """
     if path.suffix.lower() != ".parquet":
         raise LabelsError(
             f"{path}: only a .parquet holds the half seconds that training needs; "
@@ -179,7 +186,7 @@ def _parquet(path: Path) -> tuple[Iterator[dict[str, Any]], list[str]]:
         ) from error
     try:
         with path.open("rb") as raw, ParquetFile(raw) as file:
-            columns = [column for column in file.schema_arrow.names if column in COLUMNS]
+            columns = [column for column in file.schema_arrow.names if column in wanted]
             rows = [row for batch in file.iter_batches(64, columns=columns) for row in _rows_of(batch)]
     except (ArrowException, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

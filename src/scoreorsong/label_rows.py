@@ -1,4 +1,4 @@
-"""Labels CSV, class folders or DataFrame → rows of cells, each with where it stands."""
+"""Labels CSV, class folders, DataFrame or feature table → rows of cells, each with where it stands."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from .errors import LabelsError
+from .feature_table import read_parquet
 
 LABELS: Final = ("score", "song", "no_music")
+USED_COLUMNS: Final = (
+    "path", "label", "group", "slice", "vocals", "source", "licence", "weight", "start_s", "duration_s", "source_path",
+)  # fmt: skip
 AUDIO_ENDINGS: Final = frozenset([
     ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc",
     ".m4a", ".mp4", ".mka", ".mkv", ".webm", ".wma",
@@ -45,6 +49,19 @@ def csv_rows(path: Path) -> Sequence[Row]:
             f"{path}: found the columns {found} and {len(rows)} rows; expected path, label and rows"
         )
     return rows
+
+
+def table_rows(path: Path) -> Sequence[Row]:
+    """The rows of a feature table; without a column label, the class folder that a path lies in says it."""
+    cells, columns = read_parquet(path, USED_COLUMNS)
+    if "path" not in columns:
+        raise LabelsError(f"{path}: has no column path; expected what `score-or-song features` wrote")
+    return list(enumerate(cells if "label" in columns else map(_with_label, cells), 1))
+
+
+def _with_label(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    folders = Path(str(row["path"])).parts[:-1]
+    return {**row, "label": next((part for part in folders if part in LABELS), "")}
 
 
 def folder_rows(folder: Path) -> Sequence[Row]:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from . import charts
 from .card import BASELINES, cell
+from .curve_tables import Table, curve_tables
 from .errors import ReportError
 from .files import write_whole
 from .pages import part, policy_hash
@@ -27,15 +28,6 @@ FAMILIES: Final = "Families of inputs"
 FOLDED_FROM: Final = 15  # rows, from which a table is folded up
 
 Plain = Mapping[str, Any]
-
-
-class Table(NamedTuple):
-    """A heading, a sentence about it, the columns, and rows of what can be printed."""
-
-    heading: str
-    about: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
 
 
 def write(evaluation: Plain, path: str | os.PathLike[str]) -> None:
@@ -81,6 +73,7 @@ def tables(evaluation: Plain) -> Iterator[Table]:
     yield _slice_table(evaluation["slices"], {f["name"]: f for f in evaluation["figures"]})
     if evaluation["families"]:
         yield _family_table(evaluation["families"])
+    yield from curve_tables(evaluation["curves"])
     yield _mistake_table(evaluation["mistakes"])
     yield _group_table(evaluation["groups"])
     if evaluation["failures"]:
@@ -236,12 +229,12 @@ def page(evaluation: Plain) -> str:
 
 CURVES: Final[tuple[tuple[str, Callable[[Plain], bytes], str], ...]] = (
     ("roc", charts.roc, "ROC: of the songs found, against the scores that are taken for songs."),
-    ("precision_recall_song", charts.precision_recall, "Precision and recall; the dotted line is the prior."),
     (
         "calibration",
         charts.calibration,
         "Calibration: how many of the clips with such a probability are songs.",
     ),
+    ("precision_recall_song", charts.precision_recall, "Precision and recall; the dotted line is the prior."),
     (
         "coverage",
         charts.coverage,

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
 from scipy.special import expit, log_expit
-from threadpoolctl import threadpool_limits
 
 from . import exports
 from .audio import Audio, Samples, Source, open_audio
+from .blas import one_blas_thread
 from .cuesheet import cue_sheet_page, cue_sheet_table, cues, read_usage_map
 from .decision import Matrix
 from .decoding import Run, decode, novelty
@@ -253,7 +253,7 @@ def of_audio(
 ) -> Timeline:
     """The timeline of an opened source, whose blocks `progress` may count as it passes them on."""
     model = model or default_model()
-    with threadpool_limits(1):  # many small products: threads would only wait for one another
+    with one_blas_thread():  # many small products: threads would only wait for one another
         heard = listen(progress(audio), model)
         evidence = weigh(heard, model)
         runs = decode(evidence.gains(), evidence.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])

@@ -6,41 +6,50 @@ from clips of groups that the judging model never met, never from training clips
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
-import joblib
-
-from .acquaintance import hashes
-from .added import NOTHING, Added, added_to, check_name
+from .added import NOTHING, Added
 from .card import versions
-from .copies import with_copies_together
-from .dataset import Companions, Example, read_companions, read_labels
+from .dataset import Example
 from .evaluation import Evaluation, Runs, evaluate_training
+from .extraction import on_one_thread
 from .features import schema
 from .figures import figures, worst
 from .fitting import fit, learnable
+from .lessons import LEARNT_EAR, Lesson, labels_hash, prepare, table_hash
 from .model import Ear, Model
 from .prediction import default_model
-from .takes import Take, jobs
-from .verdicts import BY_GROUP, N_FOLDS, Plan, check_sources, cross_validate
+from .takes import Take
+from .verdicts import BY_GROUP, N_FOLDS, Plan, cross_validate
 
 log = logging.getLogger("scoreorsong")
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
+EAR_LIMIT = (
+    "The voice share is learnt from few annotated songs; it misses chopped, filtered and rapped voices."
+)
 LIMITS = (
     "Labels come from credits, tags and titles, not from listening.",
     "Film scores proper are few in training; most scores come from games, in the styles of film.",
     "Instrumental songs and score made of loops, rock or electronics are told apart least well.",
     "Under dialogue the call rests on less, and a half-spoken song may pass for dialogue over a score.",
-    "The voice share is learnt from few annotated songs; it misses chopped, filtered and rapped voices.",
+    EAR_LIMIT,
+)  # of the shipped model, and of who learns from its corpus
+OWN_LIMITS = (
+    "It knows what these labels show it: of music that is not like theirs its calls are guesses.",
+    "The ear is the shipped model's, and was not tested on these clips.",
+    EAR_LIMIT,
+)
+LICENCE = "MIT for the model file; the training clips keep their own licences"
+OWN_LICENCE = (
+    "its maker's to choose; the shipped ear in it is MIT; the training clips keep their own licences"
 )
 
 
@@ -88,7 +97,17 @@ def train(
     ModelError : the shipped table to add to is missing or not of the shipped model.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
-    return _lesson(labels, audio_root, features, add_to, jobs, random_state, seeds, plan, progress).model
+    lesson = prepare(
+        labels,
+        audio_root=audio_root,
+        features=features,
+        add_to=add_to,
+        n_jobs=jobs,
+        random_state=random_state,
+        plan=plan,
+        progress=progress,
+    )
+    return _trained(lesson, random_state, seeds, plan, jobs)[0]
 
 
 def train_and_evaluate(
@@ -116,81 +135,41 @@ def train_and_evaluate(
     ModelError : the shipped table to add to is missing or not of the shipped model.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
-    lesson = _lesson(labels, audio_root, features, add_to, jobs, random_state, seeds, plan, progress)
+    lesson = prepare(
+        labels,
+        audio_root=audio_root,
+        features=features,
+        add_to=add_to,
+        n_jobs=jobs,
+        random_state=random_state,
+        plan=plan,
+        progress=progress,
+    )
+    model, runs = _trained(lesson, random_state, seeds, plan, jobs)
     log.info("measuring what each family of inputs is worth")
-    evaluation = evaluate_training(
-        lesson.runs,
+    ear = _ready_ear(lesson.tags)
+    return model, evaluate_training(runs, lesson, labels=labels, ear=ear, seeds=seeds, plan=plan, n_jobs=jobs)
+
+
+def _trained(
+    lesson: Lesson, random_state: int, seeds: Sequence[int], plan: Plan, n_jobs: int | None
+) -> tuple[Model, Runs]:
+    model, runs = train_on_takes(
         lesson.takes,
         lesson.tags,
-        labels=labels,
-        asked=lesson.hashes,
-        added=lesson.added.heard,
-        ear=_ready_ear(lesson.tags),
+        added=lesson.added,
+        random_state=random_state,
         seeds=seeds,
         plan=plan,
-        n_jobs=jobs,
+        jobs=n_jobs,
     )
-    return lesson.model, evaluation
-
-
-class _Lesson(NamedTuple):
-    """A trained model, and what it was trained and judged by."""
-
-    model: Model
-    runs: Runs
-    takes: list[Take]
-    tags: Sequence[str]
-    added: Added
-    hashes: Mapping[str, Sequence[str]]
-
-
-def _lesson(
-    labels: Any,
-    audio_root: str | os.PathLike[str] | None,
-    features: Any,
-    add_to: str | None,
-    jobs: int | None,
-    random_state: int,
-    seeds: Sequence[int],
-    plan: Plan,
-    progress: Progress | None,
-) -> _Lesson:
-    check_name(add_to)
-    examples = read_labels(
-        labels, audio_root=audio_root, features=features, by_sound=True, n_jobs=jobs, progress=progress
-    )
-    if plan.by_source:
-        check_sources(examples)
-    companions = None if add_to else read_companions(labels)
-    examples, added = added_to(examples) if add_to else (examples, NOTHING)
-    tags = companions.tags if companions else ()
-    takes = make_takes(examples, companions, n_jobs=jobs, random_state=random_state, progress=progress)
-    takes, together = with_copies_together(takes)
-    model, runs = train_on_takes(
-        takes, tags, added=added, random_state=random_state, seeds=seeds, plan=plan, jobs=jobs
-    )
-    met = hashes(examples)
-    card = {**model.card, **met, "copies_put_together": [list(pair) for pair in together]}
-    return _Lesson(replace(model, card=card), runs, takes, tags, added, met)
+    together = {"copies_put_together": [list(pair) for pair in lesson.together]}
+    return replace(model, card={**model.card, **lesson.hashes, **together}), runs
 
 
 def _ready_ear(tags: Sequence[str]) -> Ear | None:
     """The shipped ear, where there is no teacher to learn one from."""
     return None if tags else default_model().ear
-
-
-def make_takes(
-    examples: Sequence[Example],
-    companions: Companions | None,
-    *,
-    n_jobs: int | None = None,
-    random_state: int = 0,
-    progress: Progress | None = None,
-) -> list[Take]:
-    """All takes of the examples, in a stable order."""
-    pieces = jobs(examples, companions, random_state)
-    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(joblib.delayed(piece)() for piece in pieces)
-    return [take for takes in (progress(done, len(pieces)) if progress else done) for take in takes]
 
 
 def train_on_takes(
@@ -208,11 +187,15 @@ def train_on_takes(
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
     runs = cross_validate(takes, tags, ear=ear, added=added.heard, seeds=seeds, plan=plan, n_jobs=jobs)
     log.info("fitting on all takes")
-    model, _ = fit(takes, tags, ear=ear, added=added.heard, random_state=random_state)
+    fitting = partial(fit, takes, tags, ear=ear, added=added.heard, random_state=random_state)
+    model, _ = on_one_thread(fitting)
     card = _card(learnable(takes), random_state) | {
+        "licence": LICENCE if tags else OWN_LICENCE,
+        "limits": list(LIMITS if tags else OWN_LIMITS),
         "added_to": added.note,
         "cross_validation": f"{plan.told(takes)}, seeds {list(seeds)}, everything refitted in every fold",
-        "ear": "learnt from these labels" if tags else f"of model {default_model().model_id}",
+        "plan": {"folds": plan.n_folds, "by_source": plan.by_source, "seeds": list(seeds)},
+        "ear": LEARNT_EAR if tags else f"of model {default_model().model_id}",
         "figures": [figure.to_dict() for figure in figures(runs)],
         "worst": [
             {"clip": name, "slice": part, "song_probability": round(p, 3)} for name, part, p in worst(runs)
@@ -240,17 +223,7 @@ def _card(takes: Sequence[Take], random_state: int) -> dict[str, Any]:
             for family in ("spectral", "vocals", "structure")
         },
         "training_table_sha256": table_hash(takes),
+        "labels_sha256": labels_hash(clips),
         "random_state": random_state,
         "versions": versions(),
-        "licence": "MIT for the model file; the training clips keep their own licences",
-        "limits": list(LIMITS),
     }
-
-
-def table_hash(takes: Sequence[Take]) -> str:
-    """SHA-256 over the names, labels and feature values that the model learnt from."""
-    digest = hashlib.sha256()
-    for take in takes:
-        name = [take.features.source, take.variant, sorted(take.groups)]
-        digest.update(json.dumps(name).encode() + take.features.clip.tobytes())
-    return digest.hexdigest()

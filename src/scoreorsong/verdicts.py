@@ -7,8 +7,7 @@ are only ever learnt from where one source at a time is left out.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -21,13 +20,11 @@ from sklearn.linear_model import LogisticRegression
 from .blas import one_blas_thread
 from .dataset import Example
 from .decision import Matrix
-from .errors import LabelsError
 from .fitting import Heard, fit, fold_of_groups, without
 from .model import MUSIC, VOICE_SUMMARY, Ear, Model, decision_row, smoothed_voice
 from .takes import Take
 
 N_FOLDS: Final = 5
-FEWEST_LEFT: Final = 2  # groups of either class that must be left to learn from
 
 
 @dataclass(frozen=True)
@@ -107,42 +104,6 @@ def _without_source(takes: Sequence[Take], source: str) -> Fold:
     own = [t for t in takes if isinstance(t.example, Example) and t.example.source == source]
     met = {t.group for t in own}
     return Fold([t for t in takes if not t.groups & met], [t for t in own if t.groups <= met])
-
-
-def check_sources(examples: Sequence[Example]) -> None:
-    """Refuse labels by which no source can be left out.
-
-    Raises
-    ------
-    LabelsError : clips without a source, a single source, or sources without which too few
-        groups of a class are left to learn from.
-    """
-    missing = sum(not e.source for e in examples)
-    groups_of: dict[str, set[str]] = defaultdict(set)
-    for example in examples:
-        groups_of[example.source].add(example.group)
-    findings = [f"{missing} clips have nothing in the column source"] if missing else []
-    if len(groups_of) < 2:
-        findings.append(f"{len(groups_of)} source; expected at least 2")
-    else:
-        findings += [
-            f for source in sorted(groups_of) for f in _too_little(examples, source, groups_of[source])
-        ]
-    if findings:
-        raise LabelsError("one source cannot be left out at a time:\n  " + "\n  ".join(findings))
-
-
-def _too_little(examples: Sequence[Example], source: str, groups: Collection[str]) -> list[str]:
-    """What is missing to learn from where a source and its groups are left out."""
-    left = {
-        label: {e.group for e in examples if e.label == label} - set(groups) for label in ("score", "song")
-    }
-    return [
-        f"without source {source!r} (and other clips of its groups) {len(kept)} groups of {label} are left; "
-        f"expected at least {FEWEST_LEFT}"
-        for label, kept in left.items()
-        if len(kept) < FEWEST_LEFT
-    ]
 
 
 def cross_validate(

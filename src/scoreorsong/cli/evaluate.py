@@ -14,7 +14,9 @@ def add(commands: Any) -> None:
     what = "judge a model by labelled clips that it did not learn from"
     parser = command(commands, "evaluate", run, what, example)
     parser.add_argument(
-        "labels", metavar="LABELS", help="CSV with path,label[,group,...], or a folder with score/ and song/"
+        "labels",
+        metavar="LABELS",
+        help="CSV with path,label[,group,...], a folder with score/ and song/, or a .parquet of features of either",
     )
     parser.add_argument("--model", metavar="MODEL", help="a model file (default: the shipped model)")
     parser.add_argument(
@@ -22,6 +24,11 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--features", metavar="TABLE", help="a .parquet of score-or-song features in place of the audio"
+    )
+    parser.add_argument(
+        "--as-is",
+        action="store_true",
+        help="judge the model itself even by the very clips that it learnt from, instead of cross-validating anew",
     )
     parser.add_argument("--jobs", type=jobs, metavar="N", help="worker processes (default: 1; -1: all cores)")
     parser.add_argument("--report", metavar="FILE", help="write a report: .html with plots, .json or .md")
@@ -39,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         options.labels,
         audio_root=options.audio_root,
         features=options.features,
+        as_is=options.as_is,
         jobs=options.jobs,
         progress=progress_shown,
     )

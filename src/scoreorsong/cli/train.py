@@ -18,7 +18,9 @@ def add(commands: Any) -> None:
     example = "score-or-song train labels.csv -o my.model --jobs 2"
     parser = command(commands, "train", run, "train a model on one's own labels", example)
     parser.add_argument(
-        "labels", metavar="LABELS", help="CSV with path,label[,group,...], or a folder with score/ and song/"
+        "labels",
+        metavar="LABELS",
+        help="CSV with path,label[,group,...], a folder with score/ and song/, or a .parquet of features of either",
     )
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the model file to write")
     parser.add_argument(
