@@ -13,6 +13,7 @@ from scoreorsong import load_model, storage
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 from scoreorsong.model import (
+    MOST,
     MUSIC,
     VOICE,
     Model,
@@ -272,6 +273,25 @@ def test_what_would_grow_when_reckoned_with_is_refused(saved):
             storage.save(saved, changed(content, ("decision", "clear", part), hostile))
             with pytest.raises(ModelError, match=rf"small\.model: is damaged .*{part}"):
                 load_model(saved)
+
+
+@pytest.mark.parametrize("part", ["heads", "landmarks"])
+def test_an_ear_beyond_reason_is_refused(saved, part):
+    """A few MB of it would take gigabytes with every minute of sound."""
+    content = storage.load(saved)[0]
+    ear = content["ear"]
+    n, (_, width) = MOST[part] + 1, ear["kernel"]["landmarks"].shape
+    if part == "heads":
+        ear["heads"] += [""] * (n - len(ear["heads"]))
+    n_landmarks = n if part == "landmarks" else 1
+    ear["kernel"] |= {
+        "landmarks": np.zeros((n_landmarks, width), np.float16),
+        "weights": np.zeros((n_landmarks, len(ear["heads"])), np.float16),
+        "bias": np.zeros(len(ear["heads"]), np.float16),
+    }
+    storage.save(saved, content)
+    with pytest.raises(ModelError, match=rf"small\.model: is damaged .*{part}"):
+        load_model(saved)
 
 
 def test_numbers_that_no_training_gives_are_told_without_a_warning_of_numpys(model, clips, saved):

@@ -36,6 +36,7 @@ DIMENSIONS: Final = {
     "weights": 2,
     "quantiles": 2,
 }  # other arrays of a model have one
+MOST: Final = {"landmarks": 20_000, "heads": 1_000}  # by which the memory of hearing half a second grows
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
@@ -364,13 +365,15 @@ def _number(value: Any) -> float:
 
 
 def _check_parts(name: str, part: Any) -> None:
-    """Refuse what would grow when it is reckoned with: arrays of other dimensions, lists in place of numbers."""
+    """Refuse what would grow when it is reckoned with: arrays of other dimensions or beyond reason, lists of numbers."""
     if isinstance(part, dict):
         for key, value in part.items():
             _check_parts(key, value)
     elif isinstance(part, np.ndarray):
-        if part.ndim != DIMENSIONS.get(name, 1):
+        if part.ndim != DIMENSIONS.get(name, 1) or len(part) > MOST.get(name, len(part)):
             raise ValueError(f"{name} has the shape {part.shape}")
+    elif isinstance(part, list) and len(part) > MOST["heads"]:
+        raise ValueError(f"{name} is a list of {len(part)} things")
     elif isinstance(part, list) and not all(isinstance(item, str) for item in part):
         raise ValueError(f"{name} is a list of other things than names")
 
