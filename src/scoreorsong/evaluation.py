@@ -13,7 +13,6 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from .card import versions
 from .copies import copied, with_copies_together
 from .dataset import Example, read_labels
 from .errors import AudioError, LabelsError
-from .extraction import extract, on_one_thread
+from .extraction import extract
 from .families import study, study_ready, worth
 from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
@@ -345,8 +344,7 @@ def _original(example: Example) -> Take | Failure:
 def _features(example: Example) -> Features:
     if example.measured is not None:
         return example.measured.features
-    part = partial(extract, example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
-    return on_one_thread(part)
+    return extract(example.path, offset_s=example.start_s, max_s=example.duration_s, windows=False)
 
 
 def _named(labels: Any) -> str:

@@ -52,7 +52,11 @@ def extract(
     """
     began = time.monotonic()
     audio = open_audio(source, rate=rate, offset_s=offset_s, max_s=max_s)
-    with Spool(stream(audio if listener is None else _overheard(audio, listener))) as spool:
+    # One thread: with others the last bits of the features are others.
+    with (
+        one_blas_thread(),
+        Spool(stream(audio if listener is None else _overheard(audio, listener))) as spool,
+    ):
         warn_if_odd(audio, spool.duration_s, silent=spool.is_silent)
         features = measure(spool, source=audio.name, warnings=tuple(audio.warnings), windows=windows)
     seconds = time.monotonic() - began
@@ -75,9 +79,6 @@ def _overheard(blocks: Iterable[Samples], listener: Callable[[Samples], object])
 
 
 def on_one_thread(work: Callable[[], T]) -> T:
-    """What the work gives with one thread of BLAS: with others the last bits of features are others.
-
-    What is kept, to be the same again on every machine and by any number of jobs, is measured so.
-    """
+    """What the work gives with one thread of BLAS, the same on every machine and by any number of jobs."""
     with one_blas_thread():
         return work()

@@ -17,14 +17,13 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from .errors import AudioError, LabelsError, ScoreOrSongError
-from .extraction import extract, on_one_thread
+from .extraction import extract
 from .features import SEGMENT_NUMBERS, Features, schema
 from .model import settings
 from .prediction import Failure
@@ -63,7 +62,7 @@ def measure_file(path: str) -> Measured:
     AudioError : it cannot be read or holds too little sound.
     """
     sound = SoundHash()
-    features = on_one_thread(partial(extract, path, windows=False, listener=sound))
+    features = extract(path, windows=False, listener=sound)
     found = os.stat(path)
     return Measured(path, features, str(sound), found.st_size, found.st_mtime_ns)
 

@@ -27,7 +27,7 @@ STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
 # a clip on its own may be a half-spoken song; in 10 s of a programme speech is by far the likelier.
-GATE_OPENING: Final = 6.0
+GATE_OPENING: Final = 22.0
 
 
 @dataclass(frozen=True)
