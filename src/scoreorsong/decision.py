@@ -26,6 +26,11 @@ EXTREME: Final = 3.0  # the same for normal scores
 Matrix = npt.NDArray[np.float64]
 
 
+def _stored(self: Any) -> dict[str, Any]:
+    """Only what is stored travels to a worker, not what follows from it."""
+    return {part.name: getattr(self, part.name) for part in fields(self)}
+
+
 @dataclass(frozen=True)
 class Scaler:
     """What scikit-learn's StandardScaler learnt; outliers are drawn in to ±`OUTLIER`."""
@@ -53,10 +58,18 @@ class NormalScores:
             single = rows.astype(np.float32).astype(np.float64)
         found = [
             # From both sides, so that a value on which many clips agree has the middle of their ranks.
-            np.interp(column, known, ranks) - np.interp(-column, -known[::-1], -ranks[::-1])
-            for column, known in zip(single.T, self.quantiles.astype(np.float64), strict=True)
+            np.interp(column, rising, ranks) - np.interp(-column, falling, -ranks[::-1])
+            for column, rising, falling in zip(single.T, *self._both_ways, strict=True)
         ]
         return np.asarray(np.clip(ndtri(np.array(found).T / 2), -EXTREME, EXTREME))
+
+    __getstate__ = _stored
+
+    @cached_property
+    def _both_ways(self) -> tuple[Matrix, Matrix]:
+        """The quantiles, and the same from above with their signs turned, in double precision."""
+        rising = self.quantiles.astype(np.float64)
+        return rising, np.ascontiguousarray(-rising[:, ::-1])
 
 
 @dataclass(frozen=True)
@@ -101,9 +114,7 @@ class Kernel:
         squared = (rows**2).sum(axis=1)[:, None] + self._lengths - 2 * rows @ self._doubled.T
         return np.asarray(np.exp(-self.gamma * np.maximum(squared, 0)))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Only what is stored travels to a worker, not what follows from it."""
-        return {part.name: getattr(self, part.name) for part in fields(self)}
+    __getstate__ = _stored
 
     @cached_property
     def _doubled(self) -> Matrix:
