@@ -124,7 +124,7 @@ def of_the_card(
     card: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
 ) -> tuple[list[str], str]:
     """Warnings and a note: whether a cross-validation that was run again says what the card says."""
-    asked = ("value", "low", "high", "baseline", "majority")
+    asked = ("value", "low", "high", "baseline", "majority", "clips", "groups")
     told, now = ({f["name"]: [f.get(key) for key in asked] for f in figures} for figures in (card, found))
     others = sorted(name for name in told.keys() | now.keys() if told.get(name) != now.get(name))
     again = "These are the clips that the model learnt from: the cross-validation of its card was run again, "
