@@ -163,6 +163,7 @@ def test_a_given_weight_counts():
 
 def test_the_ear_is_scikit_learns_pipeline(takes):
     """Folding Nystroem's normalization into the weights changes nothing."""
+    takes = learnable(takes)
     ear = fit_ear(takes, TAGS, 0)
     rows, known, tag_rows, tag_values = fitting._ear_table(takes, 0)
     scaled = ear.scaler(rows) @ ear.projection
@@ -203,7 +204,7 @@ def test_heads_are_the_tags_and_the_questions(model):
 
 def test_segments_that_nobody_knows_teach_nothing(takes):
     """The table of the ear has NaN where nobody knows, and tags only on music that nothing is mixed into."""
-    rows, known, tag_rows, tag_values = fitting._ear_table(takes, 0)
+    rows, known, tag_rows, tag_values = fitting._ear_table(learnable(takes), 0)
     assert rows.shape[1] == context(takes[0].features.segments).shape[1]
     assert all(len(values) == len(rows) for values in known.values())
     assert np.isnan(known[VOICE]).any()
@@ -387,8 +388,8 @@ def test_how_many_songs_open_the_gate_is_asked_of_inner_folds():
     by_all = regression(known)
     threshold = np.quantile(held_out[asked], fitting.SONGS_LEFT_CLEAR)
     coefficients, intercept = fitting._fit_gate(rows, table, spoken)
-    np.testing.assert_allclose(coefficients, by_all.coef_[0])
-    assert intercept == pytest.approx(by_all.intercept_[0] - threshold)
+    np.testing.assert_allclose(coefficients, fitting.GATE_STEEPNESS * by_all.coef_[0])
+    assert intercept == pytest.approx(fitting.GATE_STEEPNESS * (by_all.intercept_[0] - threshold))
     assert threshold > np.quantile(by_all.decision_function(rows[asked]), fitting.SONGS_LEFT_CLEAR)
 
 
@@ -558,7 +559,7 @@ def test_the_music_threshold_keeps_music_and_finds_its_absence():
 
 
 def test_inner_ears_never_met_the_clips_they_hear(takes, monkeypatch):
-    met = {}
+    takes, met = learnable(takes), {}
     fitted = fitting.fit_ear
 
     def noting(kept, tags, random_state):
