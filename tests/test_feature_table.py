@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from scoreorsong import LabelsError, extract, feature_table
 from scoreorsong.batch import measure_files
 from scoreorsong.dataset import read_labels
-from scoreorsong.extraction import on_one_thread
 from scoreorsong.features import schema
 
 
@@ -46,7 +44,7 @@ def frame_of(root):
 
 def test_it_holds_the_very_features(measured):
     for example in read_labels(measured / "clips", features=measured / "table.parquet"):
-        expected = on_one_thread(partial(extract, example.path, windows=False))
+        expected = extract(example.path, windows=False)
         found = example.measured.features
         for name in ("clip", "segments", "silent"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

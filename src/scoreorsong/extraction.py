@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
 
 from .audio import Audio, Samples, Source, open_audio
 from .blas import one_blas_thread
@@ -16,8 +15,6 @@ from .spool import Spool
 log = logging.getLogger("scoreorsong")
 
 SHORT_S = 5.0
-
-T = TypeVar("T")
 
 
 def extract(
@@ -76,9 +73,3 @@ def _overheard(blocks: Iterable[Samples], listener: Callable[[Samples], object])
     for block in blocks:
         listener(block)
         yield block
-
-
-def on_one_thread(work: Callable[[], T]) -> T:
-    """What the work gives with one thread of BLAS, the same on every machine and by any number of jobs."""
-    with one_blas_thread():
-        return work()

@@ -17,9 +17,9 @@ import joblib
 
 from .acquaintance import hashes
 from .added import NOTHING, SHIPPED, Added, added_to, check_name
+from .blas import one_blas_thread
 from .copies import with_copies_together
 from .dataset import Companions, Example, read_companions, read_labels
-from .extraction import on_one_thread
 from .takes import Take, jobs
 from .verdicts import Plan
 
@@ -128,9 +128,15 @@ def make_takes(
     """All takes of the examples, in a stable order."""
     pieces = jobs(examples, companions, random_state)
     done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(on_one_thread)(piece) for piece in pieces
+        joblib.delayed(_on_one_thread)(piece) for piece in pieces
     )
     return [take for takes in (progress(done, len(pieces)) if progress else done) for take in takes]
+
+
+def _on_one_thread(piece: Callable[[], list[Take]]) -> list[Take]:
+    """Its takes, the same on every machine and by any number of jobs."""
+    with one_blas_thread():
+        return piece()
 
 
 def table_hash(takes: Sequence[Take]) -> str:

@@ -11,14 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from .added import NOTHING, Added
+from .blas import one_blas_thread
 from .card import versions
 from .dataset import Example
 from .evaluation import Evaluation, Runs, evaluate_training
-from .extraction import on_one_thread
 from .features import schema
 from .figures import figures, worst
 from .fitting import fit, learnable
@@ -68,8 +67,8 @@ def train(
 ) -> Model:
     """Train a model on labelled clips.
 
-    Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice, music,
-    tags) is learnt anew; otherwise the shipped model's ear is kept
+    Where ``voices.csv`` and ``teacher/`` stand beside the labels file, the ear (voice, speech,
+    music, tags) is learnt anew; otherwise the shipped model's ear is kept
     and the decision, its calibration and its uncertain band are learnt. Both classes
     weigh the same, however many clips they have, and a group as the root of its size. Clips that are copies of
     one recording are put into one group.
@@ -97,17 +96,7 @@ def train(
     ModelError : the shipped table to add to is missing or not of the shipped model.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
-    lesson = prepare(
-        labels,
-        audio_root=audio_root,
-        features=features,
-        add_to=add_to,
-        n_jobs=jobs,
-        random_state=random_state,
-        plan=plan,
-        progress=progress,
-    )
-    return _trained(lesson, random_state, seeds, plan, jobs)[0]
+    return _learnt(labels, audio_root, features, add_to, jobs, random_state, seeds, plan, progress)[1]
 
 
 def train_and_evaluate(
@@ -135,6 +124,26 @@ def train_and_evaluate(
     ModelError : the shipped table to add to is missing or not of the shipped model.
     """
     plan = Plan(folds, by_source=leave_one_source_out)
+    lesson, model, runs = _learnt(
+        labels, audio_root, features, add_to, jobs, random_state, seeds, plan, progress
+    )
+    log.info("measuring what each family of inputs is worth")
+    ear = _ready_ear(lesson.tags)
+    return model, evaluate_training(runs, lesson, labels=labels, ear=ear, seeds=seeds, plan=plan, n_jobs=jobs)
+
+
+def _learnt(
+    labels: Any,
+    audio_root: str | os.PathLike[str] | None,
+    features: Any,
+    add_to: str | None,
+    jobs: int | None,
+    random_state: int,
+    seeds: Sequence[int],
+    plan: Plan,
+    progress: Progress | None,
+) -> tuple[Lesson, Model, Runs]:
+    """The lesson of the labels, the model of it, and the runs that its card tells of."""
     lesson = prepare(
         labels,
         audio_root=audio_root,
@@ -145,15 +154,6 @@ def train_and_evaluate(
         plan=plan,
         progress=progress,
     )
-    model, runs = _trained(lesson, random_state, seeds, plan, jobs)
-    log.info("measuring what each family of inputs is worth")
-    ear = _ready_ear(lesson.tags)
-    return model, evaluate_training(runs, lesson, labels=labels, ear=ear, seeds=seeds, plan=plan, n_jobs=jobs)
-
-
-def _trained(
-    lesson: Lesson, random_state: int, seeds: Sequence[int], plan: Plan, n_jobs: int | None
-) -> tuple[Model, Runs]:
     model, runs = train_on_takes(
         lesson.takes,
         lesson.tags,
@@ -161,10 +161,10 @@ def _trained(
         random_state=random_state,
         seeds=seeds,
         plan=plan,
-        jobs=n_jobs,
+        jobs=jobs,
     )
     together = {"copies_put_together": [list(pair) for pair in lesson.together]}
-    return replace(model, card={**model.card, **lesson.hashes, **together}), runs
+    return lesson, replace(model, card={**model.card, **lesson.hashes, **together}), runs
 
 
 def _ready_ear(tags: Sequence[str]) -> Ear | None:
@@ -187,8 +187,8 @@ def train_on_takes(
     log.info("cross-validating %d takes with seeds %s", len(takes), list(seeds))
     runs = cross_validate(takes, tags, ear=ear, added=added.heard, seeds=seeds, plan=plan, n_jobs=jobs)
     log.info("fitting on all takes")
-    fitting = partial(fit, takes, tags, ear=ear, added=added.heard, random_state=random_state)
-    model, _ = on_one_thread(fitting)
+    with one_blas_thread():
+        model, _ = fit(takes, tags, ear=ear, added=added.heard, random_state=random_state)
     card = _card(learnable(takes), random_state) | {
         "licence": LICENCE if tags else OWN_LICENCE,
         "limits": list(LIMITS if tags else OWN_LIMITS),
