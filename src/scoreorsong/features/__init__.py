@@ -132,24 +132,23 @@ def _silent(span: Span) -> npt.NDArray[np.bool_]:
 
 
 class _Segments:
-    """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks."""
+    """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks.
+
+    numbers : ``(segments, SEGMENT_NUMBERS)``, whole once all blocks are in.
+    """
 
     def __init__(self, span: Span) -> None:
         self._held_pitch = vocals.HeldPitch(span)
         self._level_db = span.level_db
-        self._parts: list[Array] = []
+        self.numbers = np.empty((len(starts(span.n_frames, SEGMENT_FRAMES)), SEGMENT_NUMBERS), np.float32)
 
     def add(self, block: Block) -> None:
         level_db = self._level_db[None, block.frames]
         rows = [block.of(frame_rows), level_db, block.of(structure.frames), self._held_pitch(block)]
         moments = Moments(level_db.size, SEGMENT_FRAMES)
         moments.add(np.vstack(rows), slice(0, level_db.size))
-        self._parts.append(np.vstack([moments.mean, moments.std]).T.astype(np.float32))
-
-    @property
-    def numbers(self) -> Array:
-        """``(segments, SEGMENT_NUMBERS)``."""
-        return np.concatenate(self._parts)
+        described = np.vstack([moments.mean, moments.std]).T
+        self.numbers[block.frames.start // SEGMENT_FRAMES :][: len(described)] = described
 
 
 def frame_rows(spectra: Spectra) -> Array:

@@ -164,7 +164,7 @@ class Clip:
         step = max(round(POINT_S * FRAMES_PER_S), -(-span.n_frames // MAX_POINTS))
         self._moments = {name: Moments(span.n_frames, span.n_frames) for name in averaged}
         self._course = {name: Moments(span.n_frames, step) for name in points}
-        self._parts: dict[str, list[Array]] = {name: [] for name in curves}
+        self._whole: dict[str, Array] = {}
 
     def add(self, block: Block) -> None:
         """Gather from the next block."""
@@ -173,7 +173,10 @@ class Clip:
         for name, rows in self._points.items():
             self._course[name].add(block.of(rows), block.frames)
         for name, rows in self._curves.items():
-            self._parts[name].append(block.of(rows))
+            part = block.of(rows)
+            if name not in self._whole:
+                self._whole[name] = np.empty((len(part), self.span.n_frames), np.float32)
+            self._whole[name][:, block.frames] = part
 
     def mean(self, name: str) -> npt.NDArray[np.float64]:
         """Over all frames, ``(rows,)``."""
@@ -185,8 +188,7 @@ class Clip:
 
     def curves(self, name: str) -> Array:
         """``(rows, frames)``."""
-        self._parts[name] = [np.concatenate(self._parts[name], axis=1)]
-        return self._parts[name][0]
+        return self._whole[name]
 
     def points(self, name: str) -> Array:
         """``(rows, points)``."""

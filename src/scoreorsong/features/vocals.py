@@ -81,8 +81,9 @@ class HeldPitch:
     def __init__(self, span: Span) -> None:
         pitch = span.pitch.astype(np.float64)
         tuning = np.angle((span.salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
-        self._note = np.round(pitch - tuning)
-        self._away = np.abs(pitch - tuning - self._note)
+        note = np.round(pitch - tuning)
+        self._note = note.astype(np.int16)
+        self._away = np.abs(pitch - tuning - note).astype(np.float32)
         self._held_s = _held_s(pitch)
 
     def __call__(self, block: Block) -> Array:
@@ -91,7 +92,7 @@ class HeldPitch:
         Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
         whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
         """
-        note, held_s = self._note[block.frames].astype(np.intp), self._held_s[block.frames]
+        note, held_s = self._note[block.frames], self._held_s[block.frames]
         around = block.of(_harmony_around)
         fit = around[note % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
         rows = [self._away[block.frames], np.log(held_s), *(held_s > s for s in HELD_S), fit]
@@ -103,10 +104,10 @@ def _harmony_around(spectra: Spectra) -> Array:
     return smooth(spectra.chroma / (spectra.chroma.sum(axis=0) + 1e-20), seconds=HARMONY_S)
 
 
-def _held_s(pitch: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _held_s(pitch: npt.NDArray[np.float64]) -> Array:
     """Duration of the run of small steps that each frame lies in, in seconds, ``(frames,)``."""
     run = np.cumsum(np.abs(np.diff(pitch, prepend=pitch[:1])) >= STEP_SEMITONES)
-    return np.asarray(np.bincount(run)[run] / FRAMES_PER_S)
+    return np.asarray(np.bincount(run)[run] / FRAMES_PER_S, dtype=np.float32)
 
 
 def _fluctogram(clip: Clip) -> dict[str, float]:
