@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import time
 from contextlib import closing
 
 import pytest
@@ -14,7 +15,7 @@ from helpers import EXAMPLES, score, song, write_wav
 from scoreorsong import BatchError, Failure, Prediction, predict, predict_folder
 from scoreorsong.folders import UNKNOWN, find_files
 from scoreorsong.tables import COLUMNS, Table, row_of
-from scoreorsong.workers import LocalCrew, Task, analyse
+from scoreorsong.workers import FILES_PER_HAND, QUICK_S, LocalCrew, Task, analyse
 
 MODEL = "0123456789ab"
 
@@ -352,6 +353,48 @@ def test_a_worker_killed_after_a_slow_start_is_not_called_late():
     with closing(LocalCrew(task, timeout_s=allowed_s)) as crew:
         [(_, failure)] = analyse(["clip.wav"], crew)
     assert "died (SIGKILL(-9))" in failure.error
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals here")
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("deadly", [{0}, {7}, {7, 8}, {3, 11}, set(range(12))])
+def test_a_file_that_kills_costs_no_other_file(jobs, deadly):
+    """Not those either that were sent ahead to the same worker."""
+
+    def die_or_not(path):
+        if int(os.path.basename(path)) in deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Failure(path, "alive")
+
+    with closing(LocalCrew(Task("deadly", die_or_not), jobs=jobs)) as crew:
+        found = list(analyse(map(str, range(12)), crew))
+    assert sorted(place for place, _ in found) == list(range(12))
+    assert {place for place, failure in found if "died (SIGKILL(-9))" in failure.error} == deadly
+    assert {place for place, failure in found if failure.error == "alive"} == set(range(12)) - deadly
+
+
+def test_a_worker_that_hangs_costs_no_file_sent_after_it():
+    def hang_or_not(path):
+        if os.path.basename(path) == "5":
+            time.sleep(60)
+        return Failure(path, "alive")
+
+    with closing(LocalCrew(Task("hangs", hang_or_not), timeout_s=1.0)) as crew:
+        found = dict(analyse(map(str, range(8)), crew))
+    assert "not done after 1 s" in found.pop(5).error
+    assert {failure.error for failure in found.values()} == {"alive"}
+
+
+@pytest.mark.parametrize(("seconds", "ahead"), [(0.0, FILES_PER_HAND), (QUICK_S + 0.1, 1)])
+def test_only_quick_files_are_sent_ahead(seconds, ahead):
+    def work(path):
+        time.sleep(seconds)
+        return Failure(path, "alive")
+
+    with closing(LocalCrew(Task("work", work), jobs=2)) as crew:
+        assert crew.size() == 2
+        list(analyse(["0", "1"], crew))
+        assert crew.size() == 2 * ahead
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -1,8 +1,8 @@
 """Files → results, by processes of this machine or of a cluster that may die on the way.
 
-Conventions: a crew takes one file per free hand. Every local worker is an executor of its own
-(loky, joblib's), so that one that dies takes nobody with it and it is known which file it had. A
-file that hangs is handled as one that kills: a watchdog in C ends the worker's process after the
+Conventions: a crew is handed as many files as it can take. Every local worker is an executor of its
+own (loky, joblib's) that takes its files in order, so that one that dies takes nobody with it and it
+is known which file it died of. A file that hangs is handled as one that kills: a watchdog in C ends the worker's process after the
 time allowed, whatever its Python is waiting for. joblib's own Dask backend waits for ever for a
 task whose workers died, so that the cluster is asked through Dask's client itself.
 """
@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import math
 import os
 import re
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, Protocol, TypeAlias
 
 from joblib import cpu_count
@@ -37,8 +40,9 @@ TIMEOUT_S: Final = 600.0
 PARENT_CHECK_S: Final = 1.0
 CONNECT_S: Final = 10.0
 REFRESH_S: Final = 5.0
-# The second task of a cluster's thread hides the way to the scheduler and back.
-TASKS_PER_THREAD: Final = 2
+# The second file of a worker hides the way to it and back; a long one is better left for who is free first.
+FILES_PER_HAND: Final = 2
+QUICK_S: Final = 1.0
 KEPT_BYTES, MAPPED_BYTES = 64 << 20, 32 << 20
 # One BLAS thread per worker. The fault handler would print a page for every worker that dies. glibc would give
 # the memory of a clip back to the system after every step, and every page of it costs time to get again.
@@ -85,6 +89,13 @@ def measuring() -> Task:
 _held: dict[str, Task] = {}
 
 
+class Again(Enum):
+    """When to hand out once more what has no result, because a worker died."""
+
+    NOW = "it died of another file"
+    ALONE = "it may have died of this one: when nothing else is under way"
+
+
 class Crew(Protocol):
     """Who does the work."""
 
@@ -94,12 +105,8 @@ class Crew(Protocol):
     def submit(self, path: str) -> Future[Result]:
         """Hand out a file."""
 
-    def settle(self, future: Future[Result], path: str) -> Result | None:
-        """The result of a file handed out, a `Failure` if its worker died.
-
-        None where it may not have been this file that the worker died of: hand it out once more,
-        when nothing else is under way.
-        """
+    def settle(self, future: Future[Result], path: str) -> Result | Again:
+        """The result of a file handed out, a `Failure` if its worker died of it."""
 
     def close(self) -> None:
         """Send everyone home at once, whatever they have in hand."""
@@ -121,7 +128,7 @@ def analyse(paths: Iterable[str], crew: Crew) -> Iterator[tuple[int, Result]]:
 def _handed_out(
     tasks: Iterator[tuple[int, str]], crew: Crew, suspects: list[tuple[int, str]]
 ) -> Iterator[tuple[int, Result]]:
-    """Keep every hand of the crew busy until all is done, but for new suspects."""
+    """Keep the crew busy until all is done, but for new suspects."""
     busy: dict[Future[Result], tuple[int, str]] = {}
     finished: list[tuple[int, Result]] = []
     while True:
@@ -135,8 +142,10 @@ def _handed_out(
         for future in done:
             task = busy.pop(future)
             result = crew.settle(future, task[1])
-            if result is None:
+            if result is Again.ALONE:
                 suspects.append(task)
+            elif result is Again.NOW:
+                tasks = chain([task], tasks)
             else:
                 finished.append((task[0], result))
 
@@ -174,45 +183,47 @@ class LocalCrew:
     def __init__(self, task: Task, *, jobs: int | None = None, timeout_s: float | None = TIMEOUT_S) -> None:
         self._task, self._timeout_s = task, timeout_s
         self._jobs = cpu_count() if jobs == -1 else jobs or 1
-        self._idle: list[_Worker] = []
-        self._busy: dict[Future[Result], _Worker] = {}
+        self._workers: list[_Worker] = []
+        self._with: dict[Future[Result], _Worker] = {}
 
     def size(self) -> int:
-        return self._jobs
+        quick = any(worker.took_s < QUICK_S for worker in self._workers)
+        return self._jobs * (FILES_PER_HAND if quick else 1)
 
     def submit(self, path: str) -> Future[Result]:
-        worker = self._idle.pop() if self._idle else _Worker(self._task)
-        absolute = os.path.abspath(path)
+        worker = min(self._workers, key=lambda worker: len(worker.hand), default=None)
+        if worker is None or (worker.hand and len(self._workers) < self._jobs):
+            worker = _Worker(self._task)
+            self._workers.append(worker)
         try:
-            future = worker.executor.submit(attempt_held, absolute, path, self._task.key, self._timeout_s)
-        except BrokenExecutor as error:  # it died with nothing in hand
+            future = worker.send(attempt_held, os.path.abspath(path), path, self._task.key, self._timeout_s)
+        except BrokenExecutor as error:  # it died meanwhile, perhaps with nothing in hand
             self._bury(worker, error)
             return self.submit(path)
-        worker.began = time.monotonic()
-        self._busy[future] = worker
+        self._with[future] = worker
         return future
 
-    def settle(self, future: Future[Result], path: str) -> Result:
-        worker = self._busy.pop(future)
+    def settle(self, future: Future[Result], path: str) -> Result | Again:
+        worker = self._with.pop(future)
         try:
-            result = future.result()
+            return future.result()
         except BrokenExecutor as error:
-            return self._death(worker, path, error)
+            self._bury(worker, error)
+            return self._death(worker, path, error) if worker.died_of is future else Again.NOW
         except Exception as error:  # whatever a decoder or a bug may raise costs its file only
-            result = _unforeseen(path, error)
-        self._idle.append(worker)
-        return result
+            return _unforeseen(path, error)
 
     def _death(self, worker: _Worker, path: str, error: BrokenExecutor) -> Failure:
-        self._bury(worker, error)
-        how, took_s = _signal(error), time.monotonic() - worker.began
+        how = _signal(error)
         watchdog = "(-" not in how  # it sends no signal; the clock alone would count a slow start
-        if watchdog and self._timeout_s is not None and took_s >= self._timeout_s:
+        if watchdog and self._timeout_s is not None and worker.took_s >= self._timeout_s:
             return Failure(path, _TOO_LONG.format(path, self._timeout_s))
         return Failure(path, _DIED.format(path, how))
 
-    @staticmethod
-    def _bury(worker: _Worker, error: BrokenExecutor) -> None:
+    def _bury(self, worker: _Worker, error: BrokenExecutor) -> None:
+        if worker not in self._workers:  # another of its files told of it
+            return
+        self._workers.remove(worker)
         worker.executor.shutdown(kill_workers=True)
         if worker.ready.exception() is not None:
             raise BatchError(
@@ -220,25 +231,58 @@ class LocalCrew:
             ) from error
 
     def close(self) -> None:
-        workers = (*self._idle, *self._busy.values())
         # loky's manager stumbles over a task that it has not yet taken when it is told to kill.
-        for future in (*self._busy, *(worker.ready for worker in workers)):
+        for future in (*self._with, *(worker.ready for worker in self._workers)):
             while not (future.running() or future.done()):
                 time.sleep(0.001)
         for wait_for_end in (False, True):
-            for worker in workers:
+            for worker in self._workers:
                 worker.executor.shutdown(wait=wait_for_end, kill_workers=True)
 
 
 class _Worker:
-    """One process; `ready` fails if it could not even start, `began` is when its last file was sent."""
+    """One process.
+
+    Attributes
+    ----------
+    ready : fails if it could not even start.
+    hand : the files that are with it, the one it works on first.
+    took_s : for its last file, or until its death.
+    died_of : the file that it worked on then.
+    """
 
     def __init__(self, task: Task) -> None:
         self.executor = ProcessPoolExecutor(1, initializer=_start, initargs=(os.getpid(),), env=ENVIRONMENT)
         with _ctrl_c_withheld():
             # Not by the initializer: the next worker could not start before this one has read all of the task.
             self.ready = self.executor.submit(hold, task)
-        self.began = 0.0
+        self.ready.add_done_callback(self._begin)
+        self.hand: deque[Future[Result]] = deque()
+        self.took_s = math.inf
+        self.died_of: Future[Result] | None = None
+
+    def send(self, work: Callable[..., Result], *arguments: object) -> Future[Result]:
+        """Give it a file to work on after those in its hand."""
+        future = self.executor.submit(work, *arguments)
+        if not self.hand:
+            self._begin()
+        self.hand.append(future)
+        future.add_done_callback(self._note)
+        return future
+
+    def _begin(self, _: object = None) -> None:
+        self._began = time.monotonic()
+
+    def _note(self, future: Future[Result]) -> None:
+        """As soon as a file is done, when the next one begins; or as soon as the worker has died."""
+        if self.died_of is not None:
+            return
+        self.took_s = time.monotonic() - self._began
+        self._begin()
+        if isinstance(future.exception(), BrokenExecutor):
+            self.died_of = self.hand[0]
+        else:
+            self.hand.popleft()
 
 
 def _start(parent: int) -> None:
@@ -300,7 +344,7 @@ class DaskCrew:
     def size(self) -> int:
         if time.monotonic() - self._refreshed > REFRESH_S:
             self._refresh()
-        return TASKS_PER_THREAD * self._threads
+        return FILES_PER_HAND * self._threads
 
     def _refresh(self) -> None:
         threads = self._client.nthreads()
@@ -315,7 +359,7 @@ class DaskCrew:
         absolute = os.path.abspath(path)
         return self._executor.submit(attempt_held, absolute, path, self._key, self._timeout_s)
 
-    def settle(self, future: Future[Result], path: str) -> Result | None:
+    def settle(self, future: Future[Result], path: str) -> Result | Again:
         from distributed.scheduler import KilledWorker
 
         try:
@@ -323,7 +367,7 @@ class DaskCrew:
         except KilledWorker as error:
             if path not in self._suspects:  # another file with the same workers may have done it
                 self._suspects.add(path)
-                return None
+                return Again.ALONE
             return Failure(path, _DIED_ON_CLUSTER.format(path, error.allowed_failures + 1))
         except CancelledError as error:
             raise BatchError(f"{self._address}: the scheduler has gone; start it and scan again") from error
