@@ -1,6 +1,6 @@
 """Made-up clips → what a prediction costs: beside decoding, beside peers, cold, in bulk, and in memory.
 
-    python benchmarks/speed.py [--peers VENV] [--full] [PART ...]
+    python benchmarks/speed.py [--peers VENV] [--library FOLDER] [--full] [PART ...]
 
 Ratios are medians over pairs of runs taken in turn, on one core; the seconds beside them depend on
 the machine. Peers are installed into a virtual environment of their own, which is made where
@@ -15,6 +15,7 @@ import os
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from peers import PACKAGES
 
 from scoreorsong.audio import read_audio
 from scoreorsong.features import measure
+from scoreorsong.folders import find_files
 from scoreorsong.prediction import default_model, predict
 from scoreorsong.spectra import analyze
 
@@ -43,7 +45,7 @@ FLOOR = (
     "soundfile.read(sys.argv[1], dtype='float32')"
 )
 N_CLIPS, N_FULL = 200, (100, 500, 2000)
-CLIPS_S = (10, 30, 60)  # of the clips to scan, in seconds; the last as the training corpus has them
+SCANNED = ((10, "FLAC"), (60, "FLAC"), (60, "MP3"))  # mono of 22 kHz, and stereo of 44 kHz as in `CLIPS`
 BAR_MB = 400
 
 
@@ -69,6 +71,7 @@ def _options() -> argparse.Namespace:
         "--minutes", type=int, nargs="+", default=[10, 60, 120], help="of the WAVs for memory"
     )
     parser.add_argument("--clips", type=int, default=N_CLIPS, help=f"to scan (default: {N_CLIPS})")
+    parser.add_argument("--library", type=Path, metavar="FOLDER", help="scan the first clips in it as well")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
@@ -276,14 +279,17 @@ def _slowest_imports(path: Path, *, n: int = 8) -> list[tuple[str, float]]:
 
 
 def _print_scale(folder: Path, options: argparse.Namespace) -> None:
-    for clip_s in CLIPS_S:
-        library = _library(folder, options.clips, clip_s)
+    n = options.clips
+    libraries = {f"{n} clips of {s} s {form}": _library(folder, n, s, form) for s, form in SCANNED}
+    if options.library is not None:
+        libraries[f"the first {n} clips of {options.library.name}"] = _linked(folder, options.library, n)
+    for what, library in libraries.items():
         one, two = _in_turn(3, lambda at=library: _scanned(at, 1), lambda at=library: _scanned(at, 2))
         _row(
-            f"scan of {options.clips} clips of {clip_s} s, 1 worker", f"{statistics.median(one):.1f} s",
+            f"scan of {what}, 1 worker", f"{statistics.median(one):.1f} s",
             f"2 workers: {statistics.median(two):.1f} s", f"{_ratio(one, two):.2f}", "1.8",
         )  # fmt: skip
-    _print_ceiling(_library(folder, options.clips, CLIPS_S[-1]))
+    _print_ceiling(_library(folder, n, *SCANNED[-1]))
     if options.full:
         _print_flat(folder)
 
@@ -299,34 +305,49 @@ def _print_ceiling(library: Path) -> None:
         pairs = [(bare(1), bare(2)) for _ in range(3)]
     one, two = zip(*pairs, strict=True)
     _row(
-        f"bare predictions of {CLIPS_S[-1]} s, 1 process", f"{statistics.median(one):.1f} s",
+        f"bare predictions of 50 clips of {SCANNED[-1][0]} s {SCANNED[-1][1]} in 1 process", f"{statistics.median(one):.1f} s",
         f"2 at once, each as many: {statistics.median(two):.1f} s", f"{2 * _ratio(one, two):.2f}", "what this machine has",
     )  # fmt: skip
 
 
 def _bare_s(library: Path, *, n: int = 50) -> float:
-    paths = sorted(library.rglob("*.flac"))[:n]
+    paths = sorted(path for path in library.rglob("*") if path.is_file())[:n]
     return _seconds(lambda: [predict(path) for path in paths])
 
 
 def _print_flat(folder: Path) -> None:
     """Processor time, so that it counts nothing that others do; without the start, of which one clip tells."""
-    start_s = _scanned(_library(folder, 1, CLIPS_S[0]), 1)
-    costs = [(_scanned(_library(folder, n, CLIPS_S[0]), 1) - start_s) / n for n in N_FULL]
+    seconds, form = SCANNED[0]
+    start_s = _scanned(_library(folder, 1, seconds, form), 1)
+    costs = [(_scanned(_library(folder, n, seconds, form), 1) - start_s) / n for n in N_FULL]
     for n_files, cost in zip(N_FULL, costs, strict=True):
         _row(
-            f"scan of {n_files} clips of {CLIPS_S[0]} s, per clip", f"{1000 * cost:.1f} ms of a core",
+            f"scan of {n_files} clips of {seconds} s {form}, per clip", f"{1000 * cost:.1f} ms of a core",
             f"of {N_FULL[0]}: {1000 * costs[0]:.1f} ms", f"{cost / costs[0]:.2f}", "flat",
         )  # fmt: skip
 
 
-def _library(folder: Path, n_files: int, clip_s: int) -> Path:
-    library = folder / f"library-{n_files}-{clip_s}"
-    if not library.exists():  # in a process of its own, so that this one stays as it is
-        filling = get_context("spawn").Process(target=fill, args=(library, n_files, clip_s))
+def _library(folder: Path, n_files: int, seconds: int, form: str) -> Path:
+    library = folder / f"library-{n_files}-{seconds}-{form}"
+    if library.exists():
+        return library
+    if form == "FLAC":  # in a process of its own, so that this one stays as it is
+        filling = get_context("spawn").Process(target=fill, args=(library, n_files, seconds))
         filling.start()
         filling.join()
+        return library
+    library.mkdir()
+    for i in range(n_files):
+        shutil.copy(_clip(folder, seconds, form), library / f"{i:06}.{form.lower()}")
     return library
+
+
+def _linked(folder: Path, library: Path, n_files: int) -> Path:
+    links = folder / "links"
+    links.mkdir()
+    for i, path in enumerate(list(find_files(library).files)[:n_files]):
+        (links / f"{i:06}{Path(path).suffix}").symlink_to(Path(path).absolute())
+    return links
 
 
 def _scanned(library: Path, jobs: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -109,7 +110,8 @@ def test_every_row_is_whole():
 def test_each_family_returns_what_its_rows_name(family, module):
     expected = {feature.name for feature in schema.FEATURES if feature.family == family}
     assert expected
-    assert set(module.describe(ft.gathered(Span(analyze([make_voice(2.0)]))))) == expected
+    with closing(ft.gathered(Span(analyze([make_voice(2.0)])))) as clip:
+        assert set(module.describe(clip)) == expected
 
 
 # ---- invariants of every feature

@@ -21,7 +21,7 @@ ORDER = (
     "likeness", "label_findings", "dataset",
     "acquaintance", "augmentation", "takes", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
     "breakdown", "families", "baselines", "remarks", "lessons", "folders", "formats", "pages", "curve_tables", "charts", "publication", "evaluation",
-    "training", "workers", "results", "tables", "albums", "batch",
+    "training", "workers", "cluster", "results", "tables", "albums", "batch",
     "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "timelines", "plots", "player", "report",
     "__init__", "cli", "__main__",
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+from contextlib import closing
 from dataclasses import fields
 
 import librosa
@@ -21,7 +22,7 @@ from scoreorsong.extraction import extract
 from scoreorsong.features import measure, span
 from scoreorsong.features.span import SEGMENT_FRAMES, Moments, Span, starts
 from scoreorsong.spectra import FRAMES_PER_S, N_FFT, Spectra, analyze, stream
-from scoreorsong.spool import Spool
+from scoreorsong.spool import Kept, Spool
 
 
 def recording():
@@ -32,9 +33,10 @@ def recording():
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Many blocks in a short clip, whose spectra do not fit in memory."""
+    """Many blocks in a short clip, of which nothing fits in memory."""
     monkeypatch.setattr(span, "BLOCK_FRAMES", 10 * SEGMENT_FRAMES)
     monkeypatch.setattr(sl, "MEMORY_BYTES", 10_000)
+    monkeypatch.setattr(sl, "KEPT_BYTES", 1_000)
 
 
 def in_one_block(samples, monkeypatch):
@@ -126,6 +128,18 @@ def test_moments_are_those_of_the_groups():
 )
 def test_a_short_rest_belongs_to_the_group_before(n_frames, expected):
     assert list(starts(n_frames, 10)) == expected
+
+
+@pytest.mark.parametrize("in_memory", [1, 1 << 20])
+def test_kept_rows_come_back_whole(in_memory, monkeypatch):
+    monkeypatch.setattr(sl, "KEPT_BYTES", in_memory)
+    rows = {name: np.random.default_rng(n).random((n, 50), np.float32) for name, n in (("a", 1), ("b", 3))}
+    with closing(Kept(50)) as kept:
+        for frames in (slice(0, 20), slice(20, 45), slice(45, 50)):
+            for name in ("b", "a"):
+                kept.put(name, rows[name][:, frames], frames)
+        for name, matrix in rows.items():
+            np.testing.assert_array_equal(kept[name], matrix)
 
 
 # ---- trimming

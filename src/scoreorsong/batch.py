@@ -14,13 +14,14 @@ from typing import Any, Final, NamedTuple, cast
 
 from . import feature_table
 from .albums import albums_of_rows, check_target, write_albums
+from .cluster import DaskCrew
 from .errors import BatchError, readable
 from .folders import UNKNOWN, Fingerprint, Found, find_files, found_files
 from .formats import Layout, Row
 from .model import Model
 from .prediction import Failure, Prediction, default_model
 from .tables import Table, row_of
-from .workers import TIMEOUT_S, Crew, DaskCrew, LocalCrew, Result, analyse, measuring, predicting
+from .workers import TIMEOUT_S, Crew, LocalCrew, Result, analyse, measuring, predicting
 
 log = logging.getLogger("scoreorsong")
 

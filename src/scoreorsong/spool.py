@@ -1,14 +1,14 @@
-"""Spectra → Spool: those of a source of any length, out of the way.
+"""Spectra, and rows that follow from them → the same, out of the way, however long the source is.
 
-A clip's lie in memory; of a film's, which take 1.2 MB per minute, they go to a temporary
+A clip's lies in memory; a film's, the spectra of which take 1.2 MB per minute, goes to a temporary
 file that has no name and is gone when it is closed.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from typing import Final
 
@@ -17,7 +17,8 @@ import numpy as np
 from .errors import ScoreOrSongError
 from .spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 
-MEMORY_BYTES: Final = 16 << 20
+MEMORY_BYTES: Final = 16 << 20  # of spectra
+KEPT_BYTES: Final = 2 << 20  # of rows, which take 0.15 MB per minute
 NAMES: Final = tuple(f.name for f in fields(Spectra))
 
 
@@ -65,10 +66,49 @@ class Spool(AbstractContextManager["Spool"]):
         self._edges = np.cumsum([len(matrix) for matrix in matrices])
         self.n_frames += part.n_frames
         self.peak = max(self.peak, float(part.mel_power.max(initial=0)))
-        try:
+        with _telling_of_space():
             self._file.write(np.ascontiguousarray(np.vstack(matrices).T).tobytes())
-        except OSError as error:
-            raise ScoreOrSongError(
-                f"the spectra of a long source cannot be kept in a temporary file ({error.strerror or error}); "
-                "free some space, or let TMPDIR name a folder that has some"
-            ) from error
+
+
+class Kept:
+    """Rows over all frames, by name, that come block by block and are read whole; to be closed.
+
+    Raises
+    ------
+    ScoreOrSongError : the temporary file cannot be written.
+    """
+
+    def __init__(self, n_frames: int) -> None:
+        self._row_bytes = 4 * n_frames
+        self._rows: dict[str, range] = {}
+        self._file = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 - closed by `close`
+
+    def put(self, name: str, rows: Array, frames: slice) -> None:
+        """Keep the rows ``(rows, frames)`` of some of the frames, always as many under a name."""
+        if name not in self._rows:
+            first = sum(map(len, self._rows.values()))
+            self._rows[name] = range(first, first + len(rows))
+        with _telling_of_space():
+            for i, row in zip(self._rows[name], rows.astype(np.float32), strict=True):
+                self._file.seek(i * self._row_bytes + 4 * frames.start)
+                self._file.write(row.tobytes())
+
+    def __getitem__(self, name: str) -> Array:
+        """``(rows, frames)``."""
+        rows = self._rows[name]
+        self._file.seek(rows.start * self._row_bytes)
+        return np.frombuffer(self._file.read(len(rows) * self._row_bytes), np.float32).reshape(len(rows), -1)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+@contextmanager
+def _telling_of_space() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ScoreOrSongError(
+            f"what a long source is measured from cannot be kept in a temporary file ({error.strerror or error}); "
+            "free some space, or let TMPDIR name a folder that has some"
+        ) from error

@@ -1,10 +1,9 @@
-"""Files → results, by processes of this machine or of a cluster that may die on the way.
+"""Files → results, by processes that may die on the way.
 
 Conventions: a crew is handed as many files as it can take. Every local worker is an executor of its
 own (loky, joblib's) that takes its files in order, so that one that dies takes nobody with it and it
 is known which file it died of. A file that hangs is handled as one that kills: a watchdog in C ends the worker's process after the
-time allowed, whatever its Python is waiting for. joblib's own Dask backend waits for ever for a
-task whose workers died, so that the cluster is asked through Dask's client itself.
+time allowed, whatever its Python is waiting for. `cluster` has the crew of other machines.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from itertools import chain, islice
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
@@ -38,8 +37,6 @@ Result: TypeAlias = Prediction | Measured | Failure
 
 TIMEOUT_S: Final = 600.0
 PARENT_CHECK_S: Final = 1.0
-CONNECT_S: Final = 10.0
-REFRESH_S: Final = 5.0
 # The second file of a worker hides the way to it and back; a long one is better left for who is free first.
 FILES_PER_HAND: Final = 2
 QUICK_S: Final = 1.0
@@ -61,10 +58,6 @@ _DIED: Final = (
 )
 _TOO_LONG: Final = (
     "{0}: not done after {1:g} s and given up; check that the file plays, or allow more with --timeout"
-)
-_DIED_ON_CLUSTER: Final = (
-    "{0}: {1} workers died of it or were not done in time; check that the file plays, or allow more with "
-    "--timeout"
 )
 
 
@@ -173,7 +166,8 @@ def _renamed(result: Result, path: str, name: str) -> Result:
     return replace(result, source=name)
 
 
-def _unforeseen(name: str, error: BaseException) -> Failure:
+def unforeseen(name: str, error: BaseException) -> Failure:
+    """What no error of this library says of a file."""
     return Failure(name, f"{name}: could not be analysed ({error!r}); please report this with the file")
 
 
@@ -211,7 +205,7 @@ class LocalCrew:
             self._bury(worker, error)
             return self._death(worker, path, error) if worker.died_of is future else Again.NOW
         except Exception as error:  # whatever a decoder or a bug may raise costs its file only
-            return _unforeseen(path, error)
+            return unforeseen(path, error)
 
     def _death(self, worker: _Worker, path: str, error: BrokenExecutor) -> Failure:
         how = _signal(error)
@@ -235,9 +229,9 @@ class LocalCrew:
         for future in (*self._with, *(worker.ready for worker in self._workers)):
             while not (future.running() or future.done()):
                 time.sleep(0.001)
-        for wait_for_end in (False, True):
-            for worker in self._workers:
-                worker.executor.shutdown(wait=wait_for_end, kill_workers=True)
+        for worker in self._workers:
+            # Only one that is waited for lets go of all that it holds before this process ends.
+            worker.executor.shutdown(kill_workers=True)
 
 
 class _Worker:
@@ -314,93 +308,3 @@ def _signal(error: BaseException) -> str:
     """What loky says of the worker's end, such as SIGKILL(-9)."""
     code = re.search(r"exit codes of the workers are \{(.*)\}", str(error))
     return code[1] if code else "no exit code"
-
-
-class DaskCrew:
-    """The workers of a running ``dask.distributed`` scheduler, those that join later too."""
-
-    def __init__(self, address: str, task: Task, *, timeout_s: float | None = TIMEOUT_S) -> None:
-        self._address, self._key, self._timeout_s = address, task.key, timeout_s
-        self._client = _connected(address)
-        try:
-            self._prepare(task)
-        except BaseException:
-            self.close()
-            raise
-        self._executor = self._client.get_executor(pure=False)
-        self._suspects: set[str] = set()
-
-    def _prepare(self, task: Task) -> None:
-        try:
-            self._client.wait_for_workers(1, timeout=CONNECT_S)
-            self._client.register_plugin(_holder(task), name=f"score-or-song {task.key}")
-        except Exception as error:  # also whatever a worker raises that lacks the package
-            raise BatchError(
-                f"{self._address}: no worker is ready ({error!r}); start `dask worker {self._address} "
-                "--nthreads 1` where the same score-or-song is installed"
-            ) from error
-        self._refresh()
-
-    def size(self) -> int:
-        if time.monotonic() - self._refreshed > REFRESH_S:
-            self._refresh()
-        return FILES_PER_HAND * self._threads
-
-    def _refresh(self) -> None:
-        threads = self._client.nthreads()
-        if self._timeout_s is not None and max(threads.values(), default=1) > 1:
-            raise BatchError(
-                f"{self._address}: has a worker of {max(threads.values())} threads; a file that hangs can only "
-                "be given up with its process: start workers with --nthreads 1, or scan with --timeout 0"
-            )
-        self._refreshed, self._threads = time.monotonic(), max(1, sum(threads.values()))
-
-    def submit(self, path: str) -> Future[Result]:
-        absolute = os.path.abspath(path)
-        return self._executor.submit(attempt_held, absolute, path, self._key, self._timeout_s)
-
-    def settle(self, future: Future[Result], path: str) -> Result | Again:
-        from distributed.scheduler import KilledWorker
-
-        try:
-            return future.result()
-        except KilledWorker as error:
-            if path not in self._suspects:  # another file with the same workers may have done it
-                self._suspects.add(path)
-                return Again.ALONE
-            return Failure(path, _DIED_ON_CLUSTER.format(path, error.allowed_failures + 1))
-        except CancelledError as error:
-            raise BatchError(f"{self._address}: the scheduler has gone; start it and scan again") from error
-        except Exception as error:  # whatever a decoder or a bug may raise costs its file only
-            return _unforeseen(path, error)
-
-    def close(self) -> None:
-        self._client.close(timeout=1)
-
-
-def _connected(address: str) -> Any:
-    """A client of the scheduler at an address."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise BatchError(
-            'dask is not installed; install the extra: pip install "score-or-song[dask]"'
-        ) from error
-    try:
-        return Client(address, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise BatchError(
-            f"{address}: no scheduler answers ({error}); expected the address that `dask scheduler` printed, "
-            "such as tcp://10.0.0.1:8786"
-        ) from error
-
-
-def _holder(task: Task) -> Any:
-    """A plugin that makes every worker of a cluster hold a task, those that join later too."""
-    from distributed import WorkerPlugin
-
-    class Holder(WorkerPlugin):  # type: ignore[misc]  # made here, because dask is an extra
-        def setup(self, worker: Any) -> None:
-            hold(task)
-
-    return Holder()

@@ -9,6 +9,7 @@ is in a clip vector.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -116,7 +117,9 @@ def _clip(span: Span) -> Clip:
 
 
 def _vector(clip: Clip) -> Array:
-    named = spectral.describe(clip) | vocals.describe(clip) | structure.describe(clip)
+    """Its features; nothing is left of the clip then."""
+    with closing(clip):
+        named = spectral.describe(clip) | vocals.describe(clip) | structure.describe(clip)
     return np.array([named[name] for name in schema.NAMES], dtype=np.float32)
 
 

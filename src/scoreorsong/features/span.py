@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, N_MELS, Array, Scale, Spectra, measure_scale
+from ..spool import Kept
 
 SEGMENT_FRAMES = 22
 BLOCK_FRAMES = 93 * SEGMENT_FRAMES
@@ -164,7 +165,7 @@ class Clip:
         step = max(round(POINT_S * FRAMES_PER_S), -(-span.n_frames // MAX_POINTS))
         self._moments = {name: Moments(span.n_frames, span.n_frames) for name in averaged}
         self._course = {name: Moments(span.n_frames, step) for name in points}
-        self._whole: dict[str, Array] = {}
+        self._kept = Kept(span.n_frames)
 
     def add(self, block: Block) -> None:
         """Gather from the next block."""
@@ -173,10 +174,7 @@ class Clip:
         for name, rows in self._points.items():
             self._course[name].add(block.of(rows), block.frames)
         for name, rows in self._curves.items():
-            part = block.of(rows)
-            if name not in self._whole:
-                self._whole[name] = np.empty((len(part), self.span.n_frames), np.float32)
-            self._whole[name][:, block.frames] = part
+            self._kept.put(name, block.of(rows), block.frames)
 
     def mean(self, name: str) -> npt.NDArray[np.float64]:
         """Over all frames, ``(rows,)``."""
@@ -188,7 +186,11 @@ class Clip:
 
     def curves(self, name: str) -> Array:
         """``(rows, frames)``."""
-        return self._whole[name]
+        return self._kept[name]
+
+    def close(self) -> None:
+        """Let go of what was gathered."""
+        self._kept.close()
 
     def points(self, name: str) -> Array:
         """``(rows, points)``."""
