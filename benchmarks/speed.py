@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from batch import fill, scan
+from batch import fill, measured, scan
 from peers import PACKAGES
 
 from scoreorsong.audio import read_audio
@@ -352,8 +352,7 @@ def _linked(folder: Path, library: Path, n_files: int) -> Path:
 
 def _scanned(library: Path, jobs: int) -> float:
     """Seconds of processor time of a scan and its workers."""
-    _, used = scan(library, library.with_suffix(".csv"), "--jobs", str(jobs), "--no-resume")
-    return float(used.ru_utime + used.ru_stime)
+    return scan(library, library.with_suffix(".csv"), "--jobs", str(jobs), "--no-resume").core_s
 
 
 # ---- memory
@@ -397,12 +396,7 @@ def _long_wav(folder: Path, minutes: int, rate_hz: int, subtype: str) -> Path:
 def _peak_mb(command: str, path: Path, folder: Path) -> float:
     """Most memory that a process of its own ever had, in MB."""
     output = ["-o", str(folder / "out.csv")] if command == "timeline" else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scoreorsong", command, str(path), *output], stdout=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    assert status == 0
-    return used.ru_maxrss / 1024
+    return measured(command, str(path), *output).megabytes
 
 
 PARTS: dict[str, Callable[[Path, argparse.Namespace], None]] = {

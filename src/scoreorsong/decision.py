@@ -156,9 +156,13 @@ class Dialogue:
     intercept: float
     expert: Expert
 
+    def gate(self, scores: Matrix) -> Matrix:
+        """The logit of dialogue, ``(rows,)``."""
+        return np.asarray(scores @ self.coefficients + self.intercept)
+
     def share(self, scores: Matrix) -> Matrix:
         """How far the expert for dialogue decides, ``(rows,)``, 0 to 1."""
-        return np.asarray(expit(scores @ self.coefficients + self.intercept))
+        return np.asarray(expit(self.gate(scores)))
 
 
 @dataclass(frozen=True)

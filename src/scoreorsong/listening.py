@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import expit, logit
+import scipy.ndimage
+from scipy.special import expit
 
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
@@ -26,8 +27,11 @@ WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
-# a clip on its own may be a half-spoken song; in 10 s of a programme speech is by far the likelier.
-GATE_OPENING: Final = 22.0
+# a clip on its own may be a half-spoken song; in a programme speech is by far the likelier. A scene of talk
+# outlasts a window, so that its neighbours tell of it too.
+GATE_OPENING: Final = 20.0
+GATE_WINDOWS: Final = 5
+NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def listen(blocks: Iterable[Samples], model: Model) -> Heard:
     for i, (points, _) in enumerate(judged):
         sums[i * STRIDE_POINTS :][: len(points)] += points
     means = sums[:, 1:] / sums[:, :1]
-    song, dialogue = np.array([numbers for _, numbers in judged]).T
+    song, dialogue = _weigh(np.array([votes for _, votes in judged]))
     return Heard(means[:, 1:], means[:, 0], meter.level_db(len(means)), song, dialogue, meter.duration_s)
 
 
@@ -96,21 +100,27 @@ def _windows(parts: Iterable[Spectra]) -> Iterator[Spectra]:
         yield held[start : start + size]
 
 
-def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float]]:
-    """For every point one, whether it sounds, and the ear's logits; the song's logit and dialogue's share."""
+def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float, float]]:
+    """For every point one, whether it sounds, and the ear's logits; then the decision's votes on the window."""
     features = measure(window, source="", windows=False)
     heard = model.ear(features.segments)
     scores = model.decision.scores(decision_row(features, heard, model.ear.heads)[None])
-    return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _weigh(scores, model.decision)
+    return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _votes(scores, model.decision)
 
 
-def _weigh(scores: Matrix, decision: Decision) -> tuple[float, float]:
-    """The decision's logit, and the dialogue's share, with the gate opened wider than for a single clip."""
+def _votes(scores: Matrix, decision: Decision) -> tuple[float, float, float]:
+    """Logits of a song if nobody speaks and if somebody does, and of dialogue."""
     clear = float(decision.clear(scores)[0])
     if decision.dialogue is None:
-        return clear, 0.0
-    share = float(expit(logit(decision.share(scores)[0]) + GATE_OPENING))
-    return (1 - share) * clear + share * float(decision.dialogue.expert(scores)[0]), share
+        return clear, clear, NO_GATE
+    return clear, float(decision.dialogue.expert(scores)[0]), float(decision.dialogue.gate(scores)[0])
+
+
+def _weigh(votes: Matrix) -> tuple[Matrix, Matrix]:
+    """For every window the song's logit, and how surely someone speaks."""
+    clear, spoken, gate = votes.T
+    dialogue = expit(scipy.ndimage.uniform_filter1d(gate, GATE_WINDOWS, mode="nearest") + GATE_OPENING)
+    return (1 - dialogue) * clear + dialogue * spoken, dialogue
 
 
 class _Meter:

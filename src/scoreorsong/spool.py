@@ -89,7 +89,7 @@ class Kept:
             first = sum(map(len, self._rows.values()))
             self._rows[name] = range(first, first + len(rows))
         with _telling_of_space():
-            for i, row in zip(self._rows[name], rows.astype(np.float32), strict=True):
+            for i, row in zip(self._rows[name], rows.astype(np.float32, copy=False), strict=True):
                 self._file.seek(i * self._row_bytes + 4 * frames.start)
                 self._file.write(row.tobytes())
 

@@ -2,8 +2,9 @@
 
 Conventions: a crew is handed as many files as it can take. Every local worker is an executor of its
 own (loky, joblib's) that takes its files in order, so that one that dies takes nobody with it and it
-is known which file it died of. A file that hangs is handled as one that kills: a watchdog in C ends the worker's process after the
-time allowed, whatever its Python is waiting for. `cluster` has the crew of other machines.
+is known which file it died of. A file that hangs is handled as one that kills: a watchdog in C ends
+the worker's process after the time allowed, whatever its Python is waiting for. `cluster` has the
+crew of other machines.
 """
 
 from __future__ import annotations

@@ -137,6 +137,8 @@ def _silent(span: Span) -> npt.NDArray[np.bool_]:
 class _Segments:
     """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks.
 
+    Attributes
+    ----------
     numbers : ``(segments, SEGMENT_NUMBERS)``, whole once all blocks are in.
     """
 
