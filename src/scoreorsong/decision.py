@@ -24,6 +24,7 @@ OUTLIER: Final = 5.0  # standard deviations beyond which a value tells no more
 EXTREME: Final = 3.0  # the same for normal scores
 
 Matrix = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.floating[Any]]
 
 
 def _stored(self: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import scipy.ndimage
@@ -33,6 +33,9 @@ GATE_OPENING: Final = 20.0
 GATE_WINDOWS: Final = 5
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
+# Logits of a song if nobody speaks and if somebody does, and of dialogue.
+Votes: TypeAlias = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -48,8 +51,8 @@ class Heard:
     duration_s : length of the source.
     """
 
-    heads: Matrix
-    sounding: Matrix
+    heads: Array
+    sounding: Array
     level_db: Array
     song: Matrix
     dialogue: Matrix
@@ -76,14 +79,24 @@ def listen(blocks: Iterable[Samples], model: Model) -> Heard:
     blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
     """
     meter = _Meter()
-    judged = [_judge(window, model) for window in _windows(stream(meter.read(blocks)))]
-    last, _ = judged[-1]
-    sums = np.zeros((STRIDE_POINTS * (len(judged) - 1) + len(last), last.shape[1]))
-    for i, (points, _) in enumerate(judged):
-        sums[i * STRIDE_POINTS :][: len(points)] += points
-    means = sums[:, 1:] / sums[:, :1]
-    song, dialogue = _weigh(np.array([votes for _, votes in judged]))
-    return Heard(means[:, 1:], means[:, 0], meter.level_db(len(means)), song, dialogue, meter.duration_s)
+    points, votes = _joined(_judge(window, model) for window in _windows(stream(meter.read(blocks))))
+    return Heard(points[:, 1:], points[:, 0], meter.level_db(len(points)), *_weigh(votes), meter.duration_s)
+
+
+def _joined(judged: Iterable[tuple[Matrix, Votes]]) -> tuple[Array, Matrix]:
+    """The mean at every point of the windows that hold it, and the votes of all windows."""
+    parts, votes, begun = list[Array](), list[Votes](), np.zeros((0, 1))
+    for sums, vote in judged:
+        sums[: len(begun)] += begun
+        parts.append(_mean(sums[:STRIDE_POINTS]))
+        votes.append(vote)
+        begun = sums[STRIDE_POINTS:]
+    return np.concatenate([*parts, _mean(begun)]), np.array(votes)
+
+
+def _mean(sums: Matrix) -> Array:
+    """Of numbers whose sums stand behind how many they are of."""
+    return np.asarray(sums[:, 1:] / sums[:, :1], dtype=np.float32)
 
 
 def _windows(parts: Iterable[Spectra]) -> Iterator[Spectra]:
@@ -100,7 +113,7 @@ def _windows(parts: Iterable[Spectra]) -> Iterator[Spectra]:
         yield held[start : start + size]
 
 
-def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float, float]]:
+def _judge(window: Spectra, model: Model) -> tuple[Matrix, Votes]:
     """For every point one, whether it sounds, and the ear's logits; then the decision's votes on the window."""
     features = measure(window, source="", windows=False)
     heard = model.ear(features.segments)
@@ -108,8 +121,7 @@ def _judge(window: Spectra, model: Model) -> tuple[Matrix, tuple[float, float, f
     return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _votes(scores, model.decision)
 
 
-def _votes(scores: Matrix, decision: Decision) -> tuple[float, float, float]:
-    """Logits of a song if nobody speaks and if somebody does, and of dialogue."""
+def _votes(scores: Matrix, decision: Decision) -> Votes:
     clear = float(decision.clear(scores)[0])
     if decision.dialogue is None:
         return clear, clear, NO_GATE

@@ -21,7 +21,7 @@ import scipy.ndimage
 from scipy.special import expit
 
 from . import audio, spectra, storage
-from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler, Standard
+from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Rows, Scaler, Standard
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
@@ -138,7 +138,7 @@ class Model:
         sung = self.sung_segments(heard, silent)
         return {MUSIC: float(music.mean()), VOICE: float(sung.sum() / music.sum()) if music.any() else 0.0}
 
-    def sung_segments(self, heard: Matrix, silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def sung_segments(self, heard: Rows, silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Which segments are music with a singing voice, ``(segments,)``."""
         voice = smoothed_voice(heard, self.ear.heads)
         return np.asarray(music_segments(heard, silent, self.ear.heads) & (voice > self.voice_threshold))
@@ -305,15 +305,15 @@ def context(segments: Array) -> Array:
 
 
 def music_segments(
-    heard: Matrix, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]
+    heard: Rows, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]
 ) -> npt.NDArray[np.bool_]:
     """Which segments are music, ``(segments,)``."""
     return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
 
 
-def smoothed_voice(heard: Matrix, heads: tuple[str, ...]) -> Matrix:
+def smoothed_voice(heard: Rows, heads: tuple[str, ...]) -> Matrix:
     """The voice's logit, averaged over neighbouring segments, ``(segments,)``."""
-    voice = heard[:, heads.index(VOICE)]
+    voice = heard[:, heads.index(VOICE)].astype(np.float64)
     return np.asarray(scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest"))
 
 

@@ -31,6 +31,7 @@ from .listening import Heard, listen
 from .model import MUSIC, Model, smoothed_voice
 from .prediction import default_model
 from .segments import Curve, Segment
+from .spectra import Array
 from .timecode import DEFAULT_FPS, DEFAULT_START, frame_rate
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -333,9 +334,10 @@ def _trust(heard: Heard, change: Matrix, music: Matrix) -> Matrix:
     return np.asarray(np.exp(-PURITY * inside) * (LEAST_MUSIC + share))
 
 
-def _standardised(rows: Matrix) -> Matrix:
+def _standardised(rows: Array) -> Array:
     """Deviations from the source's own mean: what it has in common throughout makes nothing alike."""
-    return np.asarray((rows - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-6))
+    mean, spread = (of(axis=0, dtype=np.float64).astype(np.float32) for of in (rows.mean, rows.std))
+    return np.asarray((rows - mean) / (spread + np.float32(1e-6)))
 
 
 def _segment(run: Run, duration_s: float, evidence: Evidence, model: Model) -> Segment:
