@@ -19,7 +19,6 @@ import os
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -31,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+from batch import measured
 from mir_eval.util import match_events
 from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
 
@@ -47,16 +47,6 @@ FOLDS, TEST_FOLDS = 5, (2, 3, 4)
 COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1
 LENGTHS_MIN = (10, 60, 120)
 LONG_RATE_HZ = 48000
-MEASURED = """
-import resource, sys, time
-from scoreorsong.timelines import timeline
-from scoreorsong.prediction import default_model
-default_model()
-began = time.process_time()
-found = timeline(sys.argv[1])
-taken = time.process_time() - began
-print(found.duration_s / taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-"""
 
 
 @dataclass(frozen=True)
@@ -212,16 +202,15 @@ def recalled(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def print_long() -> None:
-    """Each length in a process of its own, on one core; the examples over and over, as 48 kHz stereo."""
+    """Each length in a process of its own, with its start, on one core; the examples over and over, as 48 kHz stereo."""
     print("| programme | times real time | peak memory |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for minutes in LENGTHS_MIN:
             path = Path(folder) / "long.wav"
             write_long(path, minutes)
-            command = [sys.executable, "-c", MEASURED, str(path)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True)
-            speed, megabytes = map(float, answer.stdout.split())
-            print(f"| {minutes} min, 48 kHz stereo WAV | {speed:.0f} | {megabytes:.0f} MB |", flush=True)
+            used = measured("timeline", str(path), "-o", str(Path(folder) / "out.csv"))
+            speed = minutes * 60 / used.core_s
+            print(f"| {minutes} min, 48 kHz stereo WAV | {speed:.0f} | {used.megabytes:.0f} MB |", flush=True)
 
 
 def write_long(path: Path, minutes: float) -> None:
