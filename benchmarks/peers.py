@@ -18,6 +18,7 @@ PACKAGES = {
     "openSMILE ComParE 2016": ["opensmile"],
     "pyAudioAnalysis mid-term": [
         "pyAudioAnalysis", "eyed3", "hmmlearn", "imbalanced-learn", "matplotlib", "plotly", "pydub", "scikit-learn",
+        "soundfile",
     ],
     "librosa script": ["librosa"],
 }  # fmt: skip
@@ -41,13 +42,12 @@ def opensmile():
 
 
 def pyaudioanalysis():
-    from pyAudioAnalysis import MidTermFeatures, audioBasicIO
+    import soundfile
+    from pyAudioAnalysis import MidTermFeatures
 
     def run(path):
-        rate, samples = audioBasicIO.read_audio_file(path)
-        if not rate:
-            raise ValueError("cannot read the file (it takes ffmpeg)")
-        samples = audioBasicIO.stereo_to_mono(samples)
+        samples, rate = soundfile.read(path, always_2d=True)  # its own reader takes ffmpeg for an MP3
+        samples = samples.mean(axis=1)
         MidTermFeatures.mid_feature_extraction(
             samples, rate, rate, rate, round(0.05 * rate), round(0.05 * rate)
         )
