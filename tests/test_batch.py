@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import CancelledError, Future
 from contextlib import closing
 
 import pytest
 from helpers import EXAMPLES, score, song, write_wav
 
 from scoreorsong import BatchError, Failure, Prediction, predict, predict_folder
+from scoreorsong.cluster import _pass_on
 from scoreorsong.folders import UNKNOWN, find_files
 from scoreorsong.tables import COLUMNS, Table, row_of
 from scoreorsong.workers import FILES_PER_HAND, QUICK_S, LocalCrew, Task, analyse
@@ -317,6 +319,30 @@ def test_a_link_to_a_table_stays_a_link(tmp_path):
     filled(tmp_path / "link.csv", ["b.wav", "a.wav"])
     assert (tmp_path / "link.csv").is_symlink()
     assert [row["path"] for row in rows_of(tmp_path / "real.csv")] == ["a.wav", "b.wav"]
+
+
+# ---- what Dask says
+
+
+class Asked:
+    """Stands for a future of Dask's, whose result is lost when it is fetched."""
+
+    def __init__(self, status, error):
+        self.status, self._error = status, error
+
+    def result(self):
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "told"),
+    [("error", OSError("lost"), OSError), ("cancelled", RuntimeError("closed"), CancelledError)],
+)
+def test_a_result_that_is_lost_on_its_way_from_a_cluster_is_told(status, error, told):
+    future = Future()
+    _pass_on(future, Asked(status, error))
+    with pytest.raises(told):
+        future.result(timeout=0)
 
 
 # ---- a folder from Python

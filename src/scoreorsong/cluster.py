@@ -1,7 +1,8 @@
 """Files → results, by the workers of a running Dask scheduler.
 
 Conventions: as for every crew, see `workers`. joblib's own Dask backend waits for ever for a task
-whose workers died, so that the cluster is asked through Dask's client itself.
+whose workers died, and Dask's own executor where a worker dies while its result is fetched, so that
+the cluster is asked through Dask's client itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import CancelledError, Future
+from functools import partial
 from typing import Any, Final
 
 from .errors import BatchError
@@ -35,7 +37,6 @@ class DaskCrew:
         except BaseException:
             self.close()
             raise
-        self._executor = self._client.get_executor(pure=False)
         self._suspects: set[str] = set()
 
     def _prepare(self, task: Task) -> None:
@@ -64,8 +65,11 @@ class DaskCrew:
         self._refreshed, self._threads = time.monotonic(), max(1, sum(threads.values()))
 
     def submit(self, path: str) -> Future[Result]:
-        absolute = os.path.abspath(path)
-        return self._executor.submit(attempt_held, absolute, path, self._key, self._timeout_s)
+        arguments = os.path.abspath(path), path, self._key, self._timeout_s
+        asked = self._client.submit(attempt_held, *arguments, pure=False)
+        future = Future[Result]()
+        asked.add_done_callback(partial(_pass_on, future))
+        return future
 
     def settle(self, future: Future[Result], path: str) -> Result | Again:
         from distributed.scheduler import KilledWorker
@@ -84,6 +88,14 @@ class DaskCrew:
 
     def close(self) -> None:
         self._client.close(timeout=1)
+
+
+def _pass_on(future: Future[Result], asked: Any) -> None:
+    """What has come of Dask's future, which may still be an error once the result is fetched."""
+    try:
+        future.set_result(asked.result())
+    except BaseException as error:
+        future.set_exception(CancelledError() if asked.status == "cancelled" else error)
 
 
 def _connected(address: str) -> Any:
