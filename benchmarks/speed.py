@@ -45,7 +45,7 @@ FLOOR = (
     "import sys, numpy, sklearn.svm, sklearn.kernel_approximation, sklearn.linear_model, soundfile; "
     "soundfile.read(sys.argv[1], dtype='float32')"
 )
-N_CLIPS, N_FULL = 200, (100, 500, 2000)
+N_CLIPS, N_BARE, N_FULL = 200, 50, (100, 500, 2000)
 SCANNED = ((10, "FLAC"), (60, "FLAC"), (60, "MP3"))  # mono of 22 kHz, and stereo of 44 kHz as in `CLIPS`
 BAR_MB = 400
 
@@ -306,13 +306,13 @@ def _print_ceiling(library: Path) -> None:
         pairs = [(bare(1), bare(2)) for _ in range(3)]
     one, two = zip(*pairs, strict=True)
     _row(
-        f"bare predictions of 50 clips of {SCANNED[-1][0]} s {SCANNED[-1][1]} in 1 process", f"{statistics.median(one):.1f} s",
+        f"bare predictions of {N_BARE} clips of {SCANNED[-1][0]} s {SCANNED[-1][1]} in 1 process", f"{statistics.median(one):.1f} s",
         f"2 at once, each as many: {statistics.median(two):.1f} s", f"{2 * _ratio(one, two):.2f}", "what this machine has",
     )  # fmt: skip
 
 
-def _bare_s(library: Path, *, n: int = 50) -> float:
-    paths = sorted(path for path in library.rglob("*") if path.is_file())[:n]
+def _bare_s(library: Path) -> float:
+    paths = sorted(path for path in library.rglob("*") if path.is_file())[:N_BARE]
     return _seconds(lambda: [predict(path) for path in paths])
 
 

@@ -216,6 +216,7 @@ class LocalCrew:
         return Failure(path, _DIED.format(path, how))
 
     def _bury(self, worker: _Worker, error: BrokenExecutor) -> None:
+        """Let go of a dead worker; loky's thread, which is waited for, has then told it what it died of."""
         if worker not in self._workers:  # another of its files told of it
             return
         self._workers.remove(worker)
