@@ -35,6 +35,7 @@ from mir_eval.util import match_events
 from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
 
 from scoreorsong.audio import RATE_HZ, read_audio
+from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import Companions, Example, read_companions, read_labels
 from scoreorsong.fitting import fit, fold_of_groups, without
 from scoreorsong.lessons import make_takes
@@ -131,7 +132,7 @@ def held_out_model(
 def train_held_out(examples: Sequence[Example], companions: Companions, options: argparse.Namespace) -> None:
     """A model without each of the folds, all from the same takes."""
     print("training held-out models", file=sys.stderr)
-    takes = make_takes(examples, companions, n_jobs=options.jobs)
+    takes, _ = with_copies_together(make_takes(examples, companions, n_jobs=options.jobs))
     fold_of = fold_of_groups(takes, FOLDS, 0)
     for fold in options.folds:
         model, _ = fit(without(takes, fold_of, fold), companions.tags)

@@ -18,7 +18,7 @@ from scoreorsong import metrics, verdicts
 from scoreorsong.augmentation import COPIES
 from scoreorsong.figures import absent, figures, worst
 from scoreorsong.fitting import fit, fold_of_groups
-from scoreorsong.model import MUSIC, VOICE, smoothed_voice
+from scoreorsong.model import MUSIC, VOICE, voice_in
 from scoreorsong.verdicts import Verdict, cross_validate
 
 
@@ -607,8 +607,9 @@ def test_a_verdict_is_the_models_judgement(takes_and_model):
         assert verdict.fractions == judgement.fractions
         called = model.call(judgement.song_probability, judgement.fractions[MUSIC])
         assert (verdict.label, verdict.confident) == called
-        np.testing.assert_array_equal(verdict.voice, smoothed_voice(heard, model.ear.heads))
-        np.testing.assert_array_equal(verdict.sung, model.sung_segments(heard, features.silent))
+        np.testing.assert_array_equal(verdict.voice, voice_in(heard, model.ear.heads, verdict.logit))
+        sung = model.sung_segments(heard, features.silent, verdict.logit)
+        np.testing.assert_array_equal(verdict.sung, sung)
 
 
 def test_no_model_judges_groups_that_it_met(monkeypatch):

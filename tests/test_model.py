@@ -107,6 +107,16 @@ def test_sung_is_music_whose_voice_is_over_the_threshold(model):
     assert not replace(two, voice_threshold=3.0).sung_segments(heard, silent).any()
 
 
+def test_a_song_is_likelier_sung(model):
+    two = replace(model, ear=replace(model.ear, heads=(VOICE, MUSIC)), voice_threshold=0.0)
+    heard, silent = np.tile([[-0.5, 1.0]], (6, 1)), np.zeros(6, bool)
+    for song, share in ((-9.0, 0.0), (0.0, 0.0), (1.2, 0.0), (1.3, 1.0), (9.0, 1.0)):
+        assert two.listen(heard, silent, song) == {MUSIC: 1.0, VOICE: share}
+    by_segment = two.sung_segments(heard, silent, np.array([-9.0, 0, 1.2, 1.3, 2, 9]))
+    assert by_segment.tolist() == [False, False, False, True, True, True]
+    assert not two.sung_segments(heard - [0.31, 0], silent, 99.0).any()  # no certainty outweighs the ear
+
+
 def test_one_half_second_alone_is_not_sung():
     heard = np.array([[-1.0], [-1.0], [1.5], [-1.0], [-1.0]])
     assert (smoothed_voice(heard, (VOICE,)) < 0).all()
@@ -139,7 +149,7 @@ def test_a_judgement_is_of_what_the_ear_heard(model, clips):
         scores, judgement = model.decision.scores(row), model.judge(features)
         assert judgement.song_probability == pytest.approx(expit(model.decision(row)[0]))
         assert judgement.dialogue == model.decision.share(scores)[0]
-        assert judgement.fractions == model.listen(heard, features.silent)
+        assert judgement.fractions == model.listen(heard, features.silent, model.decision(row)[0])
         assert list(judgement.deviations.values()) == scores[0].tolist()
         contributions = model.decision.contributions(scores[0]).tolist()
         assert list(judgement.contributions.values()) == contributions

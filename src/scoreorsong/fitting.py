@@ -37,6 +37,7 @@ from .model import (
     decision_row,
     music_segments,
     smoothed_voice,
+    sung_as,
 )
 from .takes import Take
 
@@ -50,9 +51,9 @@ QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
 QUESTION_WEIGHT: Final = 1 / 3  # of each in the ear's metric, beside the tags
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
-# Share of the songs for which the gate to the expert for dialogue stays shut: a voice that half speaks
-# is still a song's.
-SONGS_LEFT_CLEAR: Final = 0.985
+# Share of the loud dialogues for which the gate to their expert may stay shut. Few songs are half
+# spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
+DIALOGUES_LEFT_CLEAR: Final = 0.14
 GATE_STEEPNESS: Final = 3.0
 # Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.
 EAR_STRIDE: Final = {"original": 2, "varied": 4, "speech": 4, "noise": 8}
@@ -200,13 +201,13 @@ def fit(
     decided = [h for h in heard if h.row is not None]
     rows = np.stack([h.row for h in decided if h.row is not None])
     table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
-    decision, probabilities = fit_decision(rows, table)
+    decision, logits = fit_decision(rows, table)
     model = Model(
         ear=ear or fit_ear(takes, tags, random_state),
         decision=decision,
-        voice_threshold=_voice_threshold(heard),
+        voice_threshold=_voice_threshold([h for h in decided if h.take.variant == "original"], logits),
         music_threshold=_music_threshold(heard),
-        band=_uncertain_band(probabilities),
+        band=_uncertain_band(expit(logits)),
         card={},
     )
     return model, _voice_baseline(rows, table)
@@ -265,13 +266,13 @@ def _hear(take: Take, ear: Ear) -> Heard:
 
 
 def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
-    """The decision, and the probabilities that its inner folds give to the originals."""
+    """The decision, and the logits that its inner folds give to the originals."""
     fitted = QuantileTransformer(n_quantiles=min(RANKS, len(rows)), subsample=None).fit(rows)
     known = NormalScores(fitted.quantiles_.T.astype(np.float32))
     scores = known(rows)
     originals = table.of(("original",))
     clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals)
-    return Decision(known, clear, _fit_dialogue(scores, table)), expit(logits)
+    return Decision(known, clear, _fit_dialogue(scores, table)), logits
 
 
 def _fit_dialogue(scores: Matrix, table: Table) -> Dialogue | None:
@@ -309,7 +310,6 @@ def _fit_calibrated(scores: Matrix, table: Table, chosen: Flags, asked: Flags) -
 def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, float]:
     """Coefficients and intercept that tell loud dialogue from all clear music."""
     known = spoken | table.of(CLEAR_VARIANTS)
-    songs = table.of(("original",)) & _is(table.takes, "song")
 
     def regression(chosen: Flags) -> LogisticRegression:
         weights = balanced_weights(table.chosen(chosen), spoken[chosen])
@@ -318,11 +318,11 @@ def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, floa
 
     logits = np.full(len(scores), np.nan)
     for fold in np.unique(table.folds):
-        tested = songs & (table.folds == fold)
+        tested = spoken & (table.folds == fold)
         if tested.any():
             logits[tested] = regression(known & (table.folds != fold)).decision_function(scores[tested])
     gate = regression(known)
-    threshold = float(np.quantile(logits[songs], SONGS_LEFT_CLEAR))
+    threshold = float(np.quantile(logits[spoken], DIALOGUES_LEFT_CLEAR))
     return GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold)
 
 
@@ -336,12 +336,12 @@ def _uncertain_band(probabilities: Matrix) -> tuple[float, float]:
     return 0.5 - half, 0.5 + half
 
 
-def _voice_threshold(heard: Sequence[Heard]) -> float:
-    """The voice logit that few of the half seconds of scores without voices exceed."""
+def _voice_threshold(heard: Sequence[Heard], songs: Matrix) -> float:
+    """The voice logit that few of the half seconds of scores without voices exceed; `songs` as for `sung_as`."""
     unsung = [
-        h.voice
-        for h in heard
-        if h.take.variant == "original" and h.take.label == "score" and (h.take.known[VOICE] == 0).all()
+        h.voice + sung_as(song)
+        for h, song in zip(heard, songs, strict=True)
+        if h.take.label == "score" and (h.take.known[VOICE] == 0).all()
     ]
     voices = np.concatenate([np.empty(0), *unsung])
     return float(np.quantile(voices, 1 - VOICE_FALSE_ALARMS)) if len(voices) else 0.0

@@ -26,11 +26,11 @@ from .spectra import HOP, Array, Spectra, joined, stream
 WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
-# Added to the logit of dialogue. The decision's gate stays shut for all but the most obvious dialogue, because
-# a clip on its own may be a half-spoken song; in a programme speech is by far the likelier. A scene of talk
-# outlasts a window, so that its neighbours tell of it too.
-GATE_OPENING: Final = 20.0
-GATE_WINDOWS: Final = 5
+# Added to the logit of dialogue. The decision's gate stays shut for all but obvious dialogue, because a clip on
+# its own may be a half-spoken song; in a programme speech is by far the likelier. Talk comes in scenes with
+# rests, so that a window counts as talked over as surely as either neighbour.
+GATE_OPENING: Final = 4.0
+GATE_WINDOWS: Final = 3
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
 # Logits of a song if nobody speaks and if somebody does, and of dialogue.
@@ -131,7 +131,7 @@ def _votes(scores: Matrix, decision: Decision) -> Votes:
 def _weigh(votes: Matrix) -> tuple[Matrix, Matrix]:
     """For every window the song's logit, and how surely someone speaks."""
     clear, spoken, gate = votes.T
-    dialogue = expit(scipy.ndimage.uniform_filter1d(gate, GATE_WINDOWS, mode="nearest") + GATE_OPENING)
+    dialogue = expit(scipy.ndimage.maximum_filter1d(gate, GATE_WINDOWS, mode="nearest") + GATE_OPENING)
     return (1 - dialogue) * clear + dialogue * spoken, dialogue
 
 

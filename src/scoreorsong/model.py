@@ -40,6 +40,9 @@ MOST: Final = {"landmarks": 20_000, "heads": 1_000}  # by which the memory of he
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
+# Songs are sung and most scores are not: so much of the logit of a song, held within ±`SUREST_SONG`, is added to the voice's.
+SUNG_AS_SONG: Final = 0.4
+SUREST_SONG: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -116,31 +119,33 @@ class Model:
         with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
             heard = self.ear(features.segments)
             scores = self.decision.scores(decision_row(features, heard, self.ear.heads)[None])
-            song_probability = float(expit(self.decision.of_scores(scores)[0]))
+            song = float(self.decision.of_scores(scores)[0])
             dialogue = float(self.decision.share(scores)[0])
             contributions = self.decision.contributions(scores[0])
-        if not np.isfinite([song_probability, dialogue, *contributions]).all():
+        if not np.isfinite([song, dialogue, *contributions]).all():
             raise ModelError(
                 f"model {self.model_id}: gives no number for {features.source}; get or train the model again"
             )
         names = input_names(self.ear.heads)
         return Judgement(
-            song_probability=song_probability,
-            fractions=self.listen(heard, features.silent),
+            song_probability=float(expit(song)),
+            fractions=self.listen(heard, features.silent, song),
             dialogue=dialogue,
             contributions=dict(zip(names, contributions.tolist(), strict=True)),
             deviations=dict(zip(names, scores[0].tolist(), strict=True)),
         )
 
-    def listen(self, heard: Matrix, silent: npt.NDArray[np.bool_]) -> dict[str, float]:
-        """Share of the clip with music, and share of the music with a singing voice."""
+    def listen(self, heard: Matrix, silent: npt.NDArray[np.bool_], song: float = 0.0) -> dict[str, float]:
+        """Share of the clip with music, and share of the music with a singing voice; `song` as for `voice_in`."""
         music = music_segments(heard, silent, self.ear.heads)
-        sung = self.sung_segments(heard, silent)
+        sung = self.sung_segments(heard, silent, song)
         return {MUSIC: float(music.mean()), VOICE: float(sung.sum() / music.sum()) if music.any() else 0.0}
 
-    def sung_segments(self, heard: Rows, silent: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Which segments are music with a singing voice, ``(segments,)``."""
-        voice = smoothed_voice(heard, self.ear.heads)
+    def sung_segments(
+        self, heard: Rows, silent: npt.NDArray[np.bool_], song: float | Matrix = 0.0
+    ) -> npt.NDArray[np.bool_]:
+        """Which segments are music with a singing voice, ``(segments,)``; `song` as for `voice_in`."""
+        voice = voice_in(heard, self.ear.heads, song)
         return np.asarray(music_segments(heard, silent, self.ear.heads) & (voice > self.voice_threshold))
 
     def call(self, song_probability: float, music_fraction: float) -> tuple[str, bool]:
@@ -309,6 +314,16 @@ def music_segments(
 ) -> npt.NDArray[np.bool_]:
     """Which segments are music, ``(segments,)``."""
     return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
+
+
+def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix) -> Matrix:
+    """The voice's logit as it is believed, ``(segments,)``; `song` is the logit of a song, of all or of each."""
+    return np.asarray(smoothed_voice(heard, heads) + sung_as(song))
+
+
+def sung_as(song: float | Matrix) -> Matrix:
+    """What the logit of a song adds to the voice's."""
+    return np.asarray(SUNG_AS_SONG * np.clip(song, -SUREST_SONG, SUREST_SONG))
 
 
 def smoothed_voice(heard: Rows, heads: tuple[str, ...]) -> Matrix:

@@ -28,7 +28,7 @@ from .decoding import Run, decode, novelty
 from .extraction import warn_if_odd
 from .features import SEGMENT_S
 from .listening import Heard, listen
-from .model import MUSIC, Model, smoothed_voice
+from .model import MUSIC, SPEECH, Model, voice_in
 from .prediction import default_model
 from .segments import Curve, Segment
 from .spectra import Array
@@ -41,6 +41,7 @@ STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
 DIALOGUE_LOGIT: Final = 1.5  # added to the logit of music where someone speaks, who masks it
+SPEECH_POINTS: Final = 7  # over which the ear's word on speech is averaged
 SUREST: Final = (
     3.0  # logit of music, to either side: beyond it a neighbour of a change would outvote its novelty
 )
@@ -279,7 +280,7 @@ class Evidence:
     music, song : ``(points,)`` logit that there is music, and that it is a song.
     sung : ``(points,)`` whether someone sings.
     change : ``(points,)`` novelty before a point, 0 to 1.
-    clear : ``(points,)`` how surely nobody speaks, 0 to 1.
+    clear : ``(points,)`` how surely nobody speaks before or after a point, where novelty looks, 0 to 1.
     """
 
     music: Matrix
@@ -311,16 +312,24 @@ class Evidence:
 def weigh(heard: Heard, model: Model) -> Evidence:
     """What was heard → the evidence in it."""
     change = novelty(_standardised(heard.heads), NOVELTY_POINTS)
-    speech = heard.over_points(heard.dialogue, np.ones(len(heard.dialogue)))
+    speech = _speech(heard, model)
     music = heard.heads[:, model.ear.heads.index(MUSIC)] + DIALOGUE_LOGIT * speech
     music = np.where(heard.sounding > 0, np.clip(music, -SUREST, SUREST), -SUREST)
+    song = heard.over_points(heard.song, _trust(heard, change, expit(music)))
     return Evidence(
         music=music,
-        song=heard.over_points(heard.song, _trust(heard, change, expit(music))),
-        sung=model.sung_segments(heard.heads, heard.sounding == 0),
+        song=song,
+        sung=model.sung_segments(heard.heads, heard.sounding == 0, song),
         change=change,
-        clear=1 - speech,
+        clear=1 - scipy.ndimage.maximum_filter1d(speech, 2 * NOVELTY_POINTS + 1),
     )
+
+
+def _speech(heard: Heard, model: Model) -> Matrix:
+    """How surely someone speaks, ``(points,)``: as the windows say or as the ear does, who hears what the gate lets pass."""
+    told = heard.heads[:, model.ear.heads.index(SPEECH)].astype(np.float64)
+    told = expit(scipy.ndimage.uniform_filter1d(told, SPEECH_POINTS, mode="nearest"))
+    return np.maximum(told, heard.over_points(heard.dialogue, np.ones(len(heard.dialogue))))
 
 
 def _trust(heard: Heard, change: Matrix, music: Matrix) -> Matrix:
@@ -358,6 +367,6 @@ def _segment(run: Run, duration_s: float, evidence: Evidence, model: Model) -> S
 
 def _curve(heard: Heard, evidence: Evidence, model: Model) -> Curve:
     music = expit(evidence.music)
-    voice = smoothed_voice(heard.heads, model.ear.heads) - model.voice_threshold
+    voice = voice_in(heard.heads, model.ear.heads, evidence.song) - model.voice_threshold
     song, music, voice = (v.astype(np.float32) for v in (expit(evidence.song), music, music * expit(voice)))
     return Curve(SEGMENT_S, song, music, voice, heard.level_db)
