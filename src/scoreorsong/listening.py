@@ -29,7 +29,7 @@ SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but obvious dialogue, because a clip on
 # its own may be a half-spoken song; in a programme speech is by far the likelier. Talk comes in scenes with
 # rests, so that a window counts as talked over as surely as either neighbour.
-GATE_OPENING: Final = 4.0
+GATE_OPENING: Final = 6.0
 GATE_WINDOWS: Final = 3
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
