@@ -20,7 +20,7 @@ from scoreorsong.model import (
     context,
     decision_row,
     input_names,
-    smoothed_voice,
+    voice_in,
 )
 
 WIDTH = 12
@@ -119,7 +119,7 @@ def test_a_song_is_likelier_sung(model):
 
 def test_one_half_second_alone_is_not_sung():
     heard = np.array([[-1.0], [-1.0], [1.5], [-1.0], [-1.0]])
-    assert (smoothed_voice(heard, (VOICE,)) < 0).all()
+    assert (voice_in(heard, (VOICE,)) < 0).all()
 
 
 def test_calls(model):

@@ -283,15 +283,17 @@ def test_speech_over_the_music_is_warned_of(share, warned):
 
 
 def test_scores_under_dialogue_are_still_scores():
-    """Clips and speakers are new to the model, the speakers up to 10 dB louder; few of the clear ones are doubted."""
-    doubted = []
+    """Clips and speakers are new to the model, the speakers up to 10 dB louder; few of them are missed, or clear ones doubted."""
+    doubted, warned = [], []
     for seed in range(60, 80):
         music, spoken = (x.astype(np.float32) for x in (score(seed, 8.0), speech(seed + 500, 5.0)))
         doubted.append(bool(predict(music, rate=RATE_HZ, model=small_model()).warnings))
         for ratio_db in (0, -10):
             prediction = predict(mix(music, spoken, ratio_db), rate=RATE_HZ, model=small_model())
-            assert (prediction.label, prediction.warnings) == ("score", (SPOKEN,))
-    assert np.mean(doubted) <= 0.25  # the gate of eight songs is a rough one
+            assert prediction.label == "score"
+            warned.append(prediction.warnings == (SPOKEN,))
+    assert np.mean(doubted) <= 0.1
+    assert np.mean(warned) >= 0.8
 
 
 def test_where_there_is_no_music_nobody_speaks_over_it():

@@ -36,8 +36,8 @@ from .model import (
     context,
     decision_row,
     music_segments,
-    smoothed_voice,
     sung_as,
+    voice_in,
 )
 from .takes import Take
 
@@ -260,7 +260,7 @@ def _hear(take: Take, ear: Ear) -> Heard:
     return Heard(
         take,
         music=float(music_segments(heard, silent, ear.heads).mean()),
-        voice=smoothed_voice(heard, ear.heads)[~silent],
+        voice=voice_in(heard, ear.heads)[~silent],
         row=decision_row(take.features, heard, ear.heads) if decides else None,
     )
 

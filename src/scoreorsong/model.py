@@ -28,14 +28,11 @@ from .spectra import Array
 
 log = logging.getLogger("scoreorsong")
 
+Flags = npt.NDArray[np.bool_]
+
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
-DIMENSIONS: Final = {
-    "projection": 2,
-    "landmarks": 2,
-    "weights": 2,
-    "quantiles": 2,
-}  # other arrays of a model have one
+DIMENSIONS: Final = {"projection": 2, "landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays have one
 MOST: Final = {"landmarks": 20_000, "heads": 1_000}  # by which the memory of hearing half a second grows
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
@@ -135,16 +132,14 @@ class Model:
             deviations=dict(zip(names, scores[0].tolist(), strict=True)),
         )
 
-    def listen(self, heard: Matrix, silent: npt.NDArray[np.bool_], song: float = 0.0) -> dict[str, float]:
-        """Share of the clip with music, and share of the music with a singing voice; `song` as for `voice_in`."""
+    def listen(self, heard: Matrix, silent: Flags, song: float = 0.0) -> dict[str, float]:
+        """Share of the clip with music, and share of the music with a singing voice; `song` as for `sung_as`."""
         music = music_segments(heard, silent, self.ear.heads)
         sung = self.sung_segments(heard, silent, song)
         return {MUSIC: float(music.mean()), VOICE: float(sung.sum() / music.sum()) if music.any() else 0.0}
 
-    def sung_segments(
-        self, heard: Rows, silent: npt.NDArray[np.bool_], song: float | Matrix = 0.0
-    ) -> npt.NDArray[np.bool_]:
-        """Which segments are music with a singing voice, ``(segments,)``; `song` as for `voice_in`."""
+    def sung_segments(self, heard: Rows, silent: Flags, song: float | Matrix = 0.0) -> Flags:
+        """Which segments are music with a singing voice, ``(segments,)``; `song` as for `sung_as`."""
         voice = voice_in(heard, self.ear.heads, song)
         return np.asarray(music_segments(heard, silent, self.ear.heads) & (voice > self.voice_threshold))
 
@@ -309,27 +304,20 @@ def context(segments: Array) -> Array:
     return np.hstack([doubled, mean, deviation]).astype(np.float32)
 
 
-def music_segments(
-    heard: Rows, silent: npt.NDArray[np.bool_], heads: tuple[str, ...]
-) -> npt.NDArray[np.bool_]:
+def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...]) -> Flags:
     """Which segments are music, ``(segments,)``."""
     return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
 
 
-def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix) -> Matrix:
-    """The voice's logit as it is believed, ``(segments,)``; `song` is the logit of a song, of all or of each."""
-    return np.asarray(smoothed_voice(heard, heads) + sung_as(song))
+def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:
+    """The voice's logit, averaged over neighbouring segments, ``(segments,)``, in what has this logit of a song."""
+    voice = heard[:, heads.index(VOICE)].astype(np.float64)
+    return scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest") + sung_as(song)
 
 
 def sung_as(song: float | Matrix) -> Matrix:
-    """What the logit of a song adds to the voice's."""
+    """What the logit of a song, of all or of each segment, adds to the voice's."""
     return np.asarray(SUNG_AS_SONG * np.clip(song, -SUREST_SONG, SUREST_SONG))
-
-
-def smoothed_voice(heard: Rows, heads: tuple[str, ...]) -> Matrix:
-    """The voice's logit, averaged over neighbouring segments, ``(segments,)``."""
-    voice = heard[:, heads.index(VOICE)].astype(np.float64)
-    return np.asarray(scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest"))
 
 
 VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "changes")
