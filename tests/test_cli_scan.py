@@ -345,13 +345,18 @@ def dask(command, desk):
     with (
         log,
         subprocess.Popen(
-            [sys.executable, "-m", "dask", *map(str, command)], env=desk.env, stdout=log, stderr=log
+            [sys.executable, "-m", "dask", *map(str, command)],
+            env=desk.env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         ) as process,
     ):
         try:
             yield
         finally:
-            process.terminate()
+            # No farewell: a nanny that is asked to end may wait for ever for a worker that hangs.
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_cluster_gives_the_same_table(desk, cluster):
