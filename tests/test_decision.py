@@ -16,9 +16,11 @@ from sklearn.svm import SVC
 from scoreorsong.decision import (
     EXTREME,
     OUTLIER,
+    SUREST_SHARE,
     Decision,
     Dialogue,
     Expert,
+    Forest,
     Kernel,
     NormalScores,
     Scaler,
@@ -39,6 +41,17 @@ def small_kernel(outputs=1, seed=1):
 
 def small_expert(seed=1):
     return Expert(np.random.default_rng(seed).standard_normal(WIDTH), 0.2, small_kernel(seed=seed))
+
+
+def small_forest():
+    """Two trees: one asks input 3, and input 0 of what exceeds 0.5 there; the other is a single leaf."""
+    return Forest(
+        roots=np.array([0, 5]),
+        inputs=np.array([3, 0, 0, 0, 0, 0], np.int16),
+        thresholds=np.array([0.5, 0, -1, 0, 0, 0], np.float32),
+        skips=np.array([2, 0, 2, 0, 0, 0], np.int16),
+        shares=np.array([0.5, 0.25, 0.75, 0.5, 1.0, 0.5], np.float16),
+    )
 
 
 @pytest.fixture
@@ -81,6 +94,71 @@ def test_a_scaler_is_the_standard_one_but_for_outliers():
     np.testing.assert_allclose(scaler(rows), fitted.transform(rows), atol=1e-12)
     np.testing.assert_array_equal(scaler(np.full((1, WIDTH), 1e9)), OUTLIER)
     np.testing.assert_array_equal(scaler(np.full((1, WIDTH), -1e9)), -OUTLIER)
+
+
+# ---- trees
+
+
+@pytest.mark.parametrize(("third", "first", "share"), [(0.5, 9, 0.375), (0.6, -1, 0.5), (0.6, -0.9, 0.75)])
+def test_a_forest_leads_every_row_to_its_leaves(third, first, share):
+    """What equals the threshold does not exceed it; the mean of both trees counts."""
+    row = np.zeros(WIDTH)
+    row[[3, 0]] = third, first
+    forest = small_forest()
+    np.testing.assert_allclose(forest(np.stack([row, np.zeros(WIDTH)])), 2 * logit([share, 0.375]))
+    added = forest.contributions(row)
+    assert added.sum() == pytest.approx(2 * logit(share))  # the roots' share is one half
+    assert set(np.flatnonzero(added)) <= {3, 0}
+
+
+def test_a_path_through_a_forest_credits_what_it_asks():
+    row = np.zeros(WIDTH)
+    row[3] = 1.0  # first to 0.75, then by input 0 to 1.0: half each
+    added = small_forest().contributions(row)
+    assert added[3] == pytest.approx(added[0])
+    assert added[3] > 0
+
+
+def test_trees_that_say_nothing_add_nothing():
+    forest = replace(small_forest(), shares=np.full(6, 0.5, np.float16))
+    np.testing.assert_array_equal(forest.contributions(np.ones(WIDTH)), 0)
+
+
+def test_no_trees_agreement_is_beyond_reason():
+    forest = replace(small_forest(), shares=np.ones(6, np.float16))
+    assert forest(np.zeros((1, WIDTH)))[0] == pytest.approx(2 * logit(SUREST_SHARE))
+
+
+def test_a_forest_weighs_as_much_as_the_two_others():
+    alone, forest, rows = replace(small_expert(), slope=1.7, offset=0.3), small_forest(), rows_like(6, seed=5)
+    both = replace(alone, forest=forest)
+    np.testing.assert_allclose(both(rows), (alone(rows) + 1.7 * forest(rows) + 0.3) / 2)
+    np.testing.assert_allclose(
+        both.contributions(rows[0]),
+        (alone.contributions(rows[0]) + 1.7 * forest.contributions(rows[0])) / 2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "hostile"),
+    [
+        ("roots", np.array([0, 6])),
+        ("roots", np.array([0, -1])),
+        ("roots", np.array([0.0, 5.0])),
+        ("inputs", np.full(6, WIDTH, np.int16)),
+        ("inputs", np.full(6, -1, np.int16)),
+        ("inputs", np.zeros(5, np.int16)),
+        ("thresholds", np.zeros(7, np.float32)),
+        ("skips", np.array([2, 0, 2, 0, 0, 1], np.int16)),
+        ("skips", np.array([2, 0, 9, 0, 0, 0], np.int16)),
+        ("skips", np.array([2, 0, -2, 0, 0, 0], np.int16)),
+        ("shares", np.zeros(4, np.float16)),
+    ],
+)
+def test_a_forest_with_a_way_out_is_refused(part, hostile):
+    """A path that goes back would never end, one beyond the end would fail in the middle of a scan."""
+    with pytest.raises(ValueError, match=r"leads out of its forest|shape"):
+        replace(small_expert(), forest=replace(small_forest(), **{part: hostile}))
 
 
 # ---- slopes and contributions

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import TAGS, bare_take, small_model, small_takes, write_corpus
-from scipy.special import expit
+from scipy.special import expit, logit
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
@@ -16,6 +17,7 @@ from sklearn.svm import SVC
 from scoreorsong import fitting, lessons
 from scoreorsong.augmentation import CHECKS, COPIES
 from scoreorsong.dataset import Example, read_companions, read_labels
+from scoreorsong.decision import SUREST_SHARE
 from scoreorsong.fitting import (
     balanced_weights,
     fit,
@@ -246,6 +248,42 @@ def test_an_expert_is_scikit_learns_regression_and_machine():
     expert = fit_expert(rows, takes)
     np.testing.assert_allclose(expert(asked), expected, atol=1e-9)
     assert expert.kernel.landmarks.dtype == np.float16
+    assert expert.forest is None
+
+
+def test_an_experts_trees_are_scikit_learns():
+    random = np.random.default_rng(0)
+    rows, asked = (random.standard_normal((n, 20)).astype(np.float32).astype(float) for n in (300, 100))
+    labels = np.where(
+        rows[:, 0] + rows[:, 1] * rows[:, 2] + 0.5 * random.standard_normal(300) > 0, "song", "score"
+    )
+    takes = [bare_take(label, f"g{i // 2}") for i, label in enumerate(labels.tolist())]
+    weights = balanced_weights(takes, labels == "song")
+    theirs = ExtraTreesClassifier(
+        30, max_features=fitting.TREE_INPUTS, min_weight_fraction_leaf=fitting.SMALLEST_LEAF, random_state=0
+    ).fit(rows, labels == "song", weights)
+    bounded = np.clip(theirs.predict_proba(asked)[:, 1], 1 - SUREST_SHARE, SUREST_SHARE)
+    expert = fit_expert(rows, takes, n_trees=30)
+    np.testing.assert_allclose(
+        expert.forest(asked), 2 * logit(bounded), atol=0.01
+    )  # shares in half precision
+    assert np.mean((expert.forest(rows) > 0) == (labels == "song")) > 0.9
+    two = fit_expert(rows, takes)(asked)
+    np.testing.assert_allclose(expert(asked), (two + expert.forest(asked)) / 2, atol=1e-9)
+
+
+def test_a_tree_does_not_grow_with_the_corpus():
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((4000, 20))
+    takes = [bare_take(("score", "song")[i % 2], f"g{i}") for i in range(4000)]
+    forest = fit_expert(rows, takes, n_trees=2).forest
+    assert len(forest.skips) < 2 * 2 / fitting.SMALLEST_LEAF
+
+
+def test_only_the_expert_for_clear_music_has_trees():
+    decision, _ = fit_decision(*spoken_takes())
+    assert len(decision.clear.forest.roots) == fitting.N_TREES
+    assert decision.dialogue.expert.forest is None
 
 
 def spoken_takes(n=120, width=20, seed=0):

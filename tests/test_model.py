@@ -304,6 +304,25 @@ def test_an_ear_beyond_reason_is_refused(saved, part):
         load_model(saved)
 
 
+@pytest.mark.parametrize(
+    ("part", "hostile"),
+    [
+        ("roots", np.zeros(MOST["roots"] + 1, np.int64)),
+        ("skips", np.array([-1], np.int16)),
+        ("inputs", np.array([30_000], np.int16)),
+    ],
+)
+def test_a_forest_in_which_one_gets_lost_is_refused(saved, part, hostile):
+    leaf = {"roots": np.zeros(1, np.int64), "inputs": np.zeros(1, np.int16), "skips": np.zeros(1, np.int16)}
+    leaf |= {"thresholds": np.zeros(1, np.float32), "shares": np.full(1, 0.5, np.float16)}
+    content, place = storage.load(saved)[0], ("decision", "clear", "forest")
+    storage.save(saved, changed(content, place, leaf))
+    load_model(saved)
+    storage.save(saved, changed(content, place, leaf | {part: hostile}))
+    with pytest.raises(ModelError, match=r"small\.model: is damaged .*(roots|forest)"):
+        load_model(saved)
+
+
 def test_numbers_that_no_training_gives_are_told_without_a_warning_of_numpys(model, clips, saved):
     zero = replace(model.ear.scaler, scale=model.ear.scaler.scale * 0)
     replace(model, ear=replace(model.ear, scaler=zero)).save(saved)

@@ -2,8 +2,8 @@
 
 The decision is a mixture of two experts (Jacobs et al. 1991): one for music that
 is clear to hear, one for music under dialogue, and a gate that says whether someone
-speaks over it. An expert weighs once linearly and once by likeness to known clips;
-the mean of the two logits is calibrated.
+speaks over it. An expert weighs linearly, by likeness to known clips and, where the music is
+clear, by many decision trees; the mean of their logits is calibrated.
 
 Fitted elsewhere (see `fitting`), so that a stored model means the same under every
 version of scikit-learn. Conventions: a song is the positive class; logits are natural
@@ -12,18 +12,22 @@ logarithms of odds; landmarks are stored in half precision.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, ndtri
+from scipy.special import expit, logit, ndtri
 
 OUTLIER: Final = 5.0  # standard deviations beyond which a value tells no more
 EXTREME: Final = 3.0  # the same for normal scores
+SUREST_SHARE: Final = 0.995  # beyond which the trees' agreement tells no more
 
 Matrix = npt.NDArray[np.float64]
+Nodes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.floating[Any]]
 
 
@@ -129,24 +133,109 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Forest:
+    """The fitted form of scikit-learn's ExtraTreesClassifier (Geurts, Ernst and Wehenkel 2006), all trees in a row.
+
+    A node asks whether a score exceeds its threshold: if not, the next node goes on, else the one that lies
+    `skip` nodes on. A leaf skips none.
+
+    Attributes
+    ----------
+    roots : ``(trees,)`` where each tree begins.
+    inputs, thresholds, skips : ``(nodes,)`` what is asked there, and where it leads.
+    shares : ``(nodes,)`` of songs among what came there in training, 0 to 1.
+    """
+
+    roots: Nodes
+    inputs: npt.NDArray[np.int16]
+    thresholds: npt.NDArray[np.float32]
+    skips: npt.NDArray[np.int16]
+    shares: npt.NDArray[np.float16]
+
+    def check(self, n_inputs: int) -> None:
+        """Every way must lead on, to a node and an input that there are, or a path would never end.
+
+        Raises
+        ------
+        ValueError : one does not.
+        """
+        n = len(self.shares)
+        sizes = {len(self.inputs), len(self.thresholds), len(self.skips)}
+        left = np.arange(len(self.skips), 0, -1)
+        limits = ((self.roots, n), (self.inputs, n_inputs), (self.skips, left))
+        if sizes != {n} or not all(
+            a.dtype.kind == "i" and ((a >= 0) & (a < most)).all() for a, most in limits
+        ):
+            raise ValueError("a path leads out of its forest")
+
+    def __call__(self, scores: Matrix) -> Matrix:
+        """The logit of each row, ``(rows,)``."""
+        *_, leaves = self._paths(scores)
+        return np.asarray(self._logit(self._share(leaves)))
+
+    def contributions(self, scores: Matrix) -> Matrix:
+        """What each input of one row adds to its logit, ``(inputs,)``: the changes of the share along the paths (Saabas 2014)."""
+        paths = list(self._paths(scores[None]))
+        added = np.zeros(len(scores))
+        for at, then in pairwise(paths):
+            np.add.at(added, self.inputs[at[0]], self._of(then[0]) - self._of(at[0]))
+        first, last = (float(self._share(at)[0]) for at in (paths[0], paths[-1]))
+        change = float(self._logit(last) - self._logit(first))
+        return added / len(self.roots) * (change / (last - first) if last != first else 0.0)
+
+    def _paths(self, scores: Matrix) -> Iterator[Nodes]:
+        """The nodes where every row is, by tree, from the roots to the leaves, ``(rows, trees)`` each."""
+        single, rows = scores.astype(np.float32), np.arange(len(scores))[:, None]
+        at = np.tile(self.roots, (len(scores), 1))
+        yield at
+        while (skip := self.skips[at]).any():
+            over = single[rows, self.inputs[at]] > self.thresholds[at]
+            at = at + np.where(over, skip, np.minimum(skip, 1))
+            yield at
+
+    def _of(self, nodes: Nodes) -> Matrix:
+        return self.shares[nodes].astype(np.float64)
+
+    def _share(self, nodes: Nodes) -> Matrix:
+        return np.asarray(self._of(nodes).mean(axis=-1))
+
+    @staticmethod
+    def _logit(share: Matrix | float) -> Matrix:
+        """Twice that of the share: what trees agree on is drawn to the middle."""
+        return np.asarray(2 * logit(np.clip(share, 1 - SUREST_SHARE, SUREST_SHARE)))
+
+
+@dataclass(frozen=True)
 class Expert:
-    """The calibrated mean of a linear logit and a kernel's, on normal scores."""
+    """The calibrated mean of a linear logit and a kernel's, and of these two and a forest's, on normal scores."""
 
     coefficients: Matrix
     intercept: float
     kernel: Kernel
     slope: float = 1.0  # calibration
     offset: float = 0.0
+    forest: Forest | None = None
+
+    def __post_init__(self) -> None:
+        if self.forest is not None:
+            self.forest.check(len(self.coefficients))
 
     def __call__(self, scores: Matrix) -> Matrix:
         """The logit of each row, ``(rows,)``."""
-        linear = scores @ self.coefficients + self.intercept
-        return np.asarray(self.slope * (linear + self.kernel(scores)[:, 0]) / 2 + self.offset)
+        mean = (scores @ self.coefficients + self.intercept + self.kernel(scores)[:, 0]) / 2
+        if self.forest is not None:
+            mean = (mean + self.forest(scores)) / 2
+        return np.asarray(self.slope * mean + self.offset)
 
     def contributions(self, scores: Matrix) -> Matrix:
-        """What each input of one row adds to its logit: slope times distance from the usual, ``(inputs,)``."""
-        slope = self.coefficients + self.kernel.gradient(scores)
-        return np.asarray(self.slope * slope * scores / 2)
+        """What each input of one row adds to its logit, ``(inputs,)``.
+
+        Slope times distance from the usual, and what it changes on its ways through the trees.
+        """
+        mean = (self.coefficients + self.kernel.gradient(scores)) * scores / 2
+        if self.forest is not None:
+            mean = (mean + self.forest.contributions(scores)) / 2
+        return np.asarray(self.slope * mean)
 
 
 @dataclass(frozen=True)
@@ -197,3 +286,18 @@ class Decision:
             return clear
         share = float(self.dialogue.share(scores[None])[0])
         return (1 - share) * clear + share * self.dialogue.expert.contributions(scores)
+
+    @classmethod
+    def built(cls, content: dict[str, Any]) -> Self:
+        """From the tables and arrays that a model file holds."""
+        scores, dialogue = content["scores"], content["dialogue"]
+        return cls(
+            NormalScores(**scores) if "quantiles" in scores else Standard(**scores),
+            _expert(content["clear"]),
+            dialogue and Dialogue(**{**dialogue, "expert": _expert(dialogue["expert"])}),
+        )
+
+
+def _expert(content: dict[str, Any]) -> Expert:
+    forest = content["forest"] and Forest(**content["forest"])
+    return Expert(**{**content, "kernel": Kernel(**content["kernel"]), "forest": forest})

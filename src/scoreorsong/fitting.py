@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedGroupKFold
@@ -23,7 +24,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from .dataset import Example
-from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Scaler
+from .decision import Decision, Dialogue, Expert, Forest, Kernel, Matrix, NormalScores, Scaler
 from .metric import Question, expansion, learn_projection
 from .model import (
     MUSIC,
@@ -51,6 +52,9 @@ QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
 QUESTION_WEIGHT: Final = 1 / 3  # of each in the ear's metric, beside the tags
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
+# Trees of the expert for clear music, the share of the inputs that each split may choose from, and the least
+# share of all weight in a leaf, which bounds a tree's size whatever the corpus.
+N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
 # Share of the loud dialogues for which the gate to their expert may stay shut. Few songs are half
 # spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
 DIALOGUES_LEFT_CLEAR: Final = 0.14
@@ -154,8 +158,8 @@ def _fit_scaler(rows: Matrix) -> Scaler:
     return Scaler(fitted.mean_, fitted.scale_)
 
 
-def fit_expert(scores: Matrix, takes: Sequence[Take]) -> Expert:
-    """A logistic regression and a support vector machine side by side, not calibrated yet."""
+def fit_expert(scores: Matrix, takes: Sequence[Take], *, n_trees: int = 0) -> Expert:
+    """A logistic regression, a support vector machine and, if any, trees side by side, not calibrated yet."""
     is_song = _is(takes, "song")
     weights = balanced_weights(takes, is_song)
     linear = LogisticRegression(C=LINEAR_C, max_iter=3000).fit(scores, is_song, sample_weight=weights)
@@ -168,7 +172,26 @@ def fit_expert(scores: Matrix, takes: Sequence[Take]) -> Expert:
         bias=2 * machine.intercept_,
         gamma=gamma,
     )
-    return Expert(linear.coef_[0], float(linear.intercept_[0]), kernel)
+    forest = _fit_forest(scores, is_song, weights, n_trees) if n_trees else None
+    return Expert(linear.coef_[0], float(linear.intercept_[0]), kernel, forest=forest)
+
+
+def _fit_forest(scores: Matrix, is_song: Flags, weights: Matrix, n_trees: int) -> Forest:
+    """Extremely randomised trees, one after another; scikit-learn puts the node for less right after the one that asks."""
+    fitted = ExtraTreesClassifier(
+        n_trees, max_features=TREE_INPUTS, min_weight_fraction_leaf=SMALLEST_LEAF, random_state=0
+    ).fit(scores, is_song, sample_weight=weights)
+    trees = [tree.tree_ for tree in fitted.estimators_]
+    leaves = np.concatenate([t.children_right < 0 for t in trees])
+    skips = np.concatenate([t.children_right - np.arange(t.node_count) for t in trees])
+    shares = np.concatenate([t.value[:, 0, 1] / t.value[:, 0].sum(axis=1) for t in trees])
+    return Forest(
+        roots=np.cumsum([0, *(t.node_count for t in trees[:-1])], dtype=np.int64),
+        inputs=np.where(leaves, 0, np.concatenate([t.feature for t in trees])).astype(np.int16),
+        thresholds=np.where(leaves, 0, np.concatenate([t.threshold for t in trees])).astype(np.float32),
+        skips=np.where(leaves, 0, skips).astype(np.int16),
+        shares=shares.astype(np.float16),
+    )
 
 
 def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
@@ -271,7 +294,7 @@ def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
     known = NormalScores(fitted.quantiles_.T.astype(np.float32))
     scores = known(rows)
     originals = table.of(("original",))
-    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals)
+    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES)
     return Decision(known, clear, _fit_dialogue(scores, table)), logits
 
 
@@ -293,17 +316,19 @@ def _loud_dialogue(table: Table) -> Flags:
     return unsung if unsung.any() else loud
 
 
-def _fit_calibrated(scores: Matrix, table: Table, chosen: Flags, asked: Flags) -> tuple[Expert, Matrix]:
+def _fit_calibrated(
+    scores: Matrix, table: Table, chosen: Flags, asked: Flags, *, n_trees: int = 0
+) -> tuple[Expert, Matrix]:
     """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about."""
     logits = np.full(len(scores), np.nan)
     for fold in np.unique(table.folds):
         others, tested = chosen & (table.folds != fold), asked & (table.folds == fold)
         if tested.any():
-            logits[tested] = fit_expert(scores[others], table.chosen(others))(scores[tested])
+            logits[tested] = fit_expert(scores[others], table.chosen(others), n_trees=n_trees)(scores[tested])
     is_song = _is(table.chosen(asked), "song")
     calibration = LogisticRegression(C=1e6).fit(logits[asked, None], is_song)
     slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
-    expert = fit_expert(scores[chosen], table.chosen(chosen))
+    expert = fit_expert(scores[chosen], table.chosen(chosen), n_trees=n_trees)
     return replace(expert, slope=slope, offset=offset), slope * logits[asked] + offset
 
 

@@ -21,7 +21,7 @@ import scipy.ndimage
 from scipy.special import expit
 
 from . import audio, spectra, storage
-from .decision import Decision, Dialogue, Expert, Kernel, Matrix, NormalScores, Rows, Scaler, Standard
+from .decision import Decision, Kernel, Matrix, Rows, Scaler
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
 from .spectra import Array
@@ -33,7 +33,8 @@ Flags = npt.NDArray[np.bool_]
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 DIMENSIONS: Final = {"projection": 2, "landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays have one
-MOST: Final = {"landmarks": 20_000, "heads": 1_000}  # by which the memory of hearing half a second grows
+# By which the memory of hearing half a second, or of a clip's ways through the trees, grows.
+MOST: Final = {"landmarks": 20_000, "heads": 1_000, "roots": 10_000}
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
@@ -228,11 +229,7 @@ class Model:
         low, high = content["band"]
         model = cls(
             ear=Ear(Scaler(**ear["scaler"]), ear["projection"], Kernel(**ear["kernel"]), tuple(ear["heads"])),
-            decision=Decision(
-                _scores(decision["scores"]),
-                _expert(decision["clear"]),
-                _dialogue(decision["dialogue"]),
-            ),
+            decision=Decision.built(decision),
             voice_threshold=_number(content["voice_threshold"]),
             music_threshold=_number(content["music_threshold"]),
             band=(_number(low), _number(high)),
@@ -357,10 +354,6 @@ def _voice_summary(logits: Matrix) -> Matrix:
     return np.array([probability.mean(), sung.mean(), *quantiles, longest, changes])
 
 
-def _scores(content: dict[str, Any]) -> NormalScores | Standard:
-    return NormalScores(**content) if "quantiles" in content else Standard(**content)
-
-
 def _number(value: Any) -> float:
     if not isinstance(value, (int, float)):
         raise TypeError(f"a {type(value).__name__} stands for a number")
@@ -379,14 +372,6 @@ def _check_parts(name: str, part: Any) -> None:
         raise ValueError(f"{name} is a list of {len(part)} things")
     elif isinstance(part, list) and not all(isinstance(item, str) for item in part):
         raise ValueError(f"{name} is a list of other things than names")
-
-
-def _expert(content: dict[str, Any]) -> Expert:
-    return Expert(**{**content, "kernel": Kernel(**content["kernel"])})
-
-
-def _dialogue(content: dict[str, Any] | None) -> Dialogue | None:
-    return None if content is None else Dialogue(**{**content, "expert": _expert(content["expert"])})
 
 
 def _plain(part: Any) -> Any:

@@ -27,12 +27,12 @@ from .errors import ModelError
 from .files import write_whole
 
 FORMAT = "score-or-song model"
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_JSON_BYTES: Final = 4 * 2**20  # as objects, JSON may take thirty times its size
 MAX_DEPTH: Final = 16  # of tables and lists in one another
 MAX_DIMENSIONS: Final = 4
-DTYPES: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": "<i8"}
+DTYPES: Final = {"float64": "<f8", "float32": "<f4", "float16": "<f2", "int64": "<i8", "int16": "<i2"}
 
 Arrays = dict[str, npt.NDArray[Any]]
 
