@@ -500,8 +500,8 @@ def test_files_of_every_make_give_sound_results(tmp_path, rate_hz, channels, sub
     prediction = predict(path)
     assert_sound(prediction)
     assert prediction.duration_s == pytest.approx(6, abs=0.05)
-    # A low rate takes away treble that the others share.
-    tolerance = 0.6 if rate_hz == 8000 else 0.1
+    # A low rate takes away treble that the others share. This toy lies in the middle, where trees move a probability most.
+    tolerance = 0.6 if rate_hz == 8000 else 0.15
     assert prediction.song_probability == pytest.approx(
         predict(song(5), rate=RATE_HZ).song_probability, abs=tolerance
     )
