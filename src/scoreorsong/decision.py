@@ -294,10 +294,10 @@ class Decision:
         return cls(
             NormalScores(**scores) if "quantiles" in scores else Standard(**scores),
             _expert(content["clear"]),
-            dialogue and Dialogue(**{**dialogue, "expert": _expert(dialogue["expert"])}),
+            None if dialogue is None else Dialogue(**{**dialogue, "expert": _expert(dialogue["expert"])}),
         )
 
 
 def _expert(content: dict[str, Any]) -> Expert:
-    forest = content["forest"] and Forest(**content["forest"])
+    forest = None if content["forest"] is None else Forest(**content["forest"])
     return Expert(**{**content, "kernel": Kernel(**content["kernel"]), "forest": forest})
