@@ -157,7 +157,7 @@ def test_a_forest_weighs_as_much_as_the_two_others():
 )
 def test_a_forest_with_a_way_out_is_refused(part, hostile):
     """A path that goes back would never end, one beyond the end would fail in the middle of a scan."""
-    with pytest.raises(ValueError, match=r"leads out of its forest|shape"):
+    with pytest.raises(ValueError, match="leads out of its forest"):
         replace(small_expert(), forest=replace(small_forest(), **{part: hostile}))
 
 

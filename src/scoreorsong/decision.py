@@ -137,7 +137,7 @@ class Forest:
     """The fitted form of scikit-learn's ExtraTreesClassifier (Geurts, Ernst and Wehenkel 2006), all trees in a row.
 
     A node asks whether a score exceeds its threshold: if not, the next node goes on, else the one that lies
-    `skip` nodes on. A leaf skips none.
+    as many nodes on as it skips. A leaf skips none.
 
     Attributes
     ----------
