@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise, repeat
 
 import numpy as np
@@ -12,10 +13,22 @@ from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
 
 from scoreorsong import timeline
 from scoreorsong.errors import AudioError
-from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S
-from scoreorsong.listening import STRIDE_POINTS, WINDOW_POINTS, _Meter, _windows, listen
-from scoreorsong.spectra import HOP, analyze
-from scoreorsong.timelines import SHORTEST_S, STATES, Evidence
+from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
+from scoreorsong.listening import (
+    LEAST_GLIMPSED,
+    MOST_GLIMPSED,
+    STRIDE_POINTS,
+    WINDOW_POINTS,
+    _least,
+    _Meter,
+    _windows,
+    glimpses,
+    listen,
+)
+from scoreorsong.model import SPEECH, decision_row
+from scoreorsong.spectra import HOP, analyze, joined
+from scoreorsong.spool import Spool
+from scoreorsong.timelines import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh
 
 # What is heard, and for how many seconds.
 PARTS = (("no_music", 8), ("score", 20), ("no_music", 8), ("song", 25), ("no_music", 6), ("score", 15))
@@ -34,8 +47,15 @@ def programme():
 
 
 @pytest.fixture(scope="module")
-def heard(programme):
-    return listen(blocks(programme, RATE_HZ), small_model())
+def spool():
+    """The spectra of the programme, once it is heard."""
+    with Spool() as spool:
+        yield spool
+
+
+@pytest.fixture(scope="module")
+def heard(programme, spool):
+    return listen(blocks(programme, RATE_HZ), small_model(), spool)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +136,8 @@ def test_no_segment_is_shorter_than_the_shortest(found):
 
 @pytest.mark.parametrize("size", [997, 300_000])
 def test_the_blocks_change_nothing(programme, heard, size):
-    other = listen(blocks(programme, size), small_model())
+    with Spool() as spool:
+        other = listen(blocks(programme, size), small_model(), spool)
     for name in ("heads", "sounding", "song", "dialogue", "level_db"):
         np.testing.assert_array_equal(getattr(other, name), getattr(heard, name), err_msg=name)
     assert other.duration_s == heard.duration_s
@@ -136,9 +157,69 @@ def test_a_cue_under_speech_stays_one_cue():
 
 
 def test_what_comes_much_later_changes_nothing(programme, heard):
-    longer = listen(blocks(np.concatenate([programme, song(9, 20.0)]), RATE_HZ), small_model())
+    with Spool() as spool:
+        longer = listen(blocks(np.concatenate([programme, song(9, 20.0)]), RATE_HZ), small_model(), spool)
     clear = len(heard.heads) - 2 * WINDOW_POINTS
     np.testing.assert_allclose(longer.heads[:clear], heard.heads[:clear], atol=1e-4)
+
+
+ALIKE, RISING, AWAY = np.full(300, -1.0), 1.0 + np.arange(100), np.full(30, np.inf)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "points"),
+    [
+        (np.where(np.arange(100) % 4, 1.0, -1.0), range(0, 100, 4)),
+        (RISING, range(15)),
+        (RISING[::-1], range(85, 100)),
+        (RISING[:40], range(LEAST_GLIMPSED)),
+        (RISING[:7], range(7)),
+        (ALIKE, range(MOST_GLIMPSED)),
+        (np.concatenate([AWAY, RISING[:12]]), range(30, 40)),
+    ],
+    ids=[
+        "wherever nobody speaks",
+        "least",
+        "in order",
+        "no fewer",
+        "all there are",
+        "no more",
+        "only at music",
+    ],
+)
+def test_glimpses_are_taken_where_least_is_spoken(hidden, points):
+    assert _least(hidden).tolist() == list(points)
+
+
+def test_a_glimpse_is_the_call_on_what_is_left_between_the_words(programme, heard, spool):
+    """The stretches without speech as one clip, whatever is said beside them."""
+    model, heads = small_model(), heard.heads.copy()
+    part, spoken = slice(100, 140), heads[:, small_model().ear.heads.index(SPEECH)]
+    spoken[:] = 3.0
+    spoken[103:112] = spoken[
+        120:131
+    ] = -3.0  # but for the first and last of each, beside which someone speaks
+    whole = analyze([programme])
+    clear = joined([whole[SEGMENT_FRAMES * a : SEGMENT_FRAMES * b] for a, b in ((104, 111), (121, 130))])
+    features = measure(clear, source="", windows=False)
+    row = decision_row(features, model.ear(features.segments), model.ear.heads)
+    music = np.ones(len(heads))
+    (logit,) = glimpses(replace(heard, heads=heads), music, [part], spool, model)
+    assert logit == pytest.approx(float(model.decision(row[None])[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_glimpses_count_as_much_as_is_spoken(heard, spool, share):
+    model, talk = small_model(), replace(heard, dialogue=np.full(len(heard.dialogue), share))
+    before = weigh(talk, model)
+    after, weight = heard_again(before, talk, spool, model), share * GLIMPSE_WEIGHT
+    parts = [slice(first, end) for first, end, state in before.runs() if STATES[state] != "no_music"]
+    expected = before.song.copy()
+    for part, glimpse in zip(parts, glimpses(talk, before.music, parts, spool, model), strict=True):
+        expected[part] = (before.song[part] + weight * glimpse) / (1 + weight)
+    assert len(parts) >= 3
+    np.testing.assert_allclose(after.song, expected)
+    np.testing.assert_array_equal(after.music, before.music)
 
 
 def test_no_more_is_held_however_long_the_source():

@@ -4,24 +4,27 @@ Conventions: a *point* is one segment of the features (`SEGMENT_S`). The source 
 overlapping windows of `WINDOW_POINTS`, one every `STRIDE_POINTS`, each measured and judged like a
 clip of its own; a point is the mean of the windows that hold it. The windows lie on a grid from
 the start of the source, so that the blocks in which it arrives change nothing. Only some seconds
-are held at a time; what remains are some hundred numbers a second.
+are held at a time; what remains are some hundred numbers a second, and the spectra in a spool, so
+that a part can be heard again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import scipy.ndimage
 from scipy.special import expit
 
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
 from .features import SEGMENT_FRAMES, measure
-from .model import Model, decision_row
+from .model import SPEECH, Model, decision_row
 from .spectra import HOP, Array, Spectra, joined, stream
+from .spool import Spool
 
 WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
@@ -29,8 +32,13 @@ SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but obvious dialogue, because a clip on
 # its own may be a half-spoken song; in a programme speech is by far the likelier. Talk comes in scenes with
 # rests, so that a window counts as talked over as surely as either neighbour.
-GATE_OPENING: Final = 6.0
+GATE_OPENING: Final = 4.0
 GATE_WINDOWS: Final = 3
+# Between words, and in the rests of a scene, music shows clearly. Of a part with music are heard again all points around which
+# nobody speaks, or the least spoken ones: this share of them, and as many as there must and may be.
+GLIMPSE_SHARE: Final = 0.15
+LEAST_GLIMPSED, MOST_GLIMPSED = 10, 120
+GLIMPSE_REACH: Final = 3  # points around which nobody speaks
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
 # Logits of a song if nobody speaks and if somebody does, and of dialogue.
@@ -65,22 +73,67 @@ class Heard:
             sums[part] += (weight * value, weight)
         return np.asarray(sums[:, 0] / sums[:, 1])
 
+    def spoken(self) -> Matrix:
+        """How surely someone speaks over each point, as the windows that hold it say, ``(points,)``, 0 to 1."""
+        return self.over_points(self.dialogue, np.ones(len(self.dialogue)))
+
     def windows(self) -> list[slice]:
         """The points of every window."""
         starts = range(0, len(self.song) * STRIDE_POINTS, STRIDE_POINTS)
         return [slice(start, min(start + WINDOW_POINTS, len(self.heads))) for start in starts]
 
 
-def listen(blocks: Iterable[Samples], model: Model) -> Heard:
+def listen(blocks: Iterable[Samples], model: Model, spool: Spool) -> Heard:
     """Hear a source from end to end.
 
     Parameters
     ----------
     blocks : mono float32 at `RATE_HZ`, e.g. an `Audio`.
+    spool : empty; holds the spectra of the source then.
     """
     meter = _Meter()
-    points, votes = _joined(_judge(window, model) for window in _windows(stream(meter.read(blocks))))
+    parts = _kept(stream(meter.read(blocks)), spool)
+    points, votes = _joined(_judge(window, model) for window in _windows(parts))
     return Heard(points[:, 1:], points[:, 0], meter.level_db(len(points)), *_weigh(votes), meter.duration_s)
+
+
+def glimpses(heard: Heard, music: Matrix, parts: Sequence[slice], spool: Spool, model: Model) -> list[float]:
+    """The logit of a song of each part, from what is heard of its music where least is spoken.
+
+    As listeners hear a voice through noise by the glimpses that the noise leaves of it (Cooke 2006), here of music through voices.
+
+    Parameters
+    ----------
+    music : ``(points,)`` logit that there is music.
+    parts : of the points.
+    spool : the spectra of the source, as `listen` left them.
+    """
+    speech = heard.heads[:, model.ear.heads.index(SPEECH)].astype(np.float64)
+    around = scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest")
+    hidden = np.where(music > 0, around, np.inf)
+    return [_song_at(part.start + _least(hidden[part]), spool, model) for part in parts]
+
+
+def _least(hidden: Matrix) -> npt.NDArray[np.intp]:
+    """The points to glimpse at, in order of time."""
+    share, clear = int(GLIMPSE_SHARE * len(hidden)), int((hidden < 0).sum())
+    count = min(max(LEAST_GLIMPSED, share, clear), MOST_GLIMPSED)
+    return np.sort(np.argsort(hidden, kind="stable")[:count])
+
+
+def _song_at(points: npt.NDArray[np.intp], spool: Spool, model: Model) -> float:
+    """The decision's logit of these points as if they followed one another."""
+    stretches = np.split(points, np.flatnonzero(np.diff(points) > 1) + 1)
+    parts = [spool[int(s[0]) * SEGMENT_FRAMES : (int(s[-1]) + 1) * SEGMENT_FRAMES] for s in stretches]
+    *_, scores = _heard(joined(parts), model)
+    return float(model.decision.of_scores(scores)[0])
+
+
+def _kept(parts: Iterable[Spectra], spool: Spool) -> Iterator[Spectra]:
+    """The same parts, which the spool then holds."""
+    for part in parts:
+        spool.append(part)
+        yield part
 
 
 def _joined(judged: Iterable[tuple[Matrix, Votes]]) -> tuple[Array, Matrix]:
@@ -115,10 +168,16 @@ def _windows(parts: Iterable[Spectra]) -> Iterator[Spectra]:
 
 def _judge(window: Spectra, model: Model) -> tuple[Matrix, Votes]:
     """For every point one, whether it sounds, and the ear's logits; then the decision's votes on the window."""
-    features = measure(window, source="", windows=False)
+    silent, heard, scores = _heard(window, model)
+    return np.column_stack([np.ones(len(heard)), ~silent, heard]), _votes(scores, model.decision)
+
+
+def _heard(spectra: Spectra, model: Model) -> tuple[npt.NDArray[np.bool_], Matrix, Matrix]:
+    """Which points are silent, the ear's logits of them, and the one row of the decision's normal scores."""
+    features = measure(spectra, source="", windows=False)
     heard = model.ear(features.segments)
-    scores = model.decision.scores(decision_row(features, heard, model.ear.heads)[None])
-    return np.column_stack([np.ones(len(heard)), ~features.silent, heard]), _votes(scores, model.decision)
+    row = decision_row(features, heard, model.ear.heads)
+    return features.silent, heard, model.decision.scores(row[None])
 
 
 def _votes(scores: Matrix, decision: Decision) -> Votes:

@@ -30,13 +30,13 @@ class Spool(AbstractContextManager["Spool"]):
     ScoreOrSongError : the temporary file cannot be written.
     """
 
-    def __init__(self, parts: Iterable[Spectra]) -> None:
+    def __init__(self, parts: Iterable[Spectra] = ()) -> None:
         self.n_frames = 0
         self.peak = 0.0
         self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed on exit
         try:
             for part in parts:
-                self._append(part)
+                self.append(part)
         except BaseException:
             self._file.close()
             raise
@@ -58,16 +58,17 @@ class Spool(AbstractContextManager["Spool"]):
         matrices = [np.ascontiguousarray(m) for m in np.split(rows.T, self._edges[:-1])]
         return Spectra(**dict(zip(NAMES, matrices, strict=True)))
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def _append(self, part: Spectra) -> None:
+    def append(self, part: Spectra) -> None:
+        """Add what follows."""
         matrices: list[Array] = [getattr(part, name) for name in NAMES]
         self._edges = np.cumsum([len(matrix) for matrix in matrices])
         self.n_frames += part.n_frames
         self.peak = max(self.peak, float(part.mel_power.max(initial=0)))
         with _telling_of_space():
             self._file.write(np.ascontiguousarray(np.vstack(matrices).T).tobytes())
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 class Kept:

@@ -4,14 +4,15 @@ Conventions: times are seconds from the start of the source; segments follow one
 gap or overlap from 0 to its end. `listening` says what is heard at every point of half a second.
 Here that becomes evidence for three states and for changes between them, and `decoding`
 finds the likeliest sequence: points in a row hear much the same, so that each counts for a fraction
-only, and a change must pay for itself by the evidence on both sides.
+only, and a change must pay for itself by the evidence on both sides. What is found is heard again
+where least is spoken over it, and the sequence then found anew.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -27,11 +28,12 @@ from .decision import Matrix
 from .decoding import Run, decode, novelty
 from .extraction import warn_if_odd
 from .features import SEGMENT_S
-from .listening import Heard, listen
+from .listening import Heard, glimpses, listen
 from .model import MUSIC, SPEECH, Model, voice_in
 from .prediction import default_model
 from .segments import Curve, Segment
 from .spectra import Array
+from .spool import Spool
 from .timecode import DEFAULT_FPS, DEFAULT_START, frame_rate
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -52,6 +54,8 @@ MUSIC_WEIGHT: Final = 0.4
 # without music still does.
 PURITY: Final = 20.0
 LEAST_MUSIC: Final = 0.02
+# How much the glimpses of a cue count beside its windows where everything is spoken over.
+GLIMPSE_WEIGHT: Final = 3.0
 # The cost of a change where the sound stays the same, in nats, and what it falls by per unit of novelty:
 # half a minute, which a cue lasts, has 60 points at which it might have ended (log 60 = 4).
 CHANGE_COST: Final = 4.0
@@ -255,15 +259,14 @@ def of_audio(
 ) -> Timeline:
     """The timeline of an opened source, whose blocks `progress` may count as it passes them on."""
     model = model or default_model()
-    with one_blas_thread():  # many small products: threads would only wait for one another
-        heard = listen(progress(audio), model)
-        evidence = weigh(heard, model)
-        runs = decode(evidence.gains(), evidence.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])
+    with one_blas_thread(), Spool() as spool:  # many small products: threads would only wait for one another
+        heard = listen(progress(audio), model, spool)
+        evidence = heard_again(weigh(heard, model), heard, spool, model)
     warn_if_odd(audio, heard.duration_s, silent=not heard.sounding.any())
     return Timeline(
         source=audio.name,
         duration_s=heard.duration_s,
-        segments=tuple(_segment(run, heard.duration_s, evidence, model) for run in runs),
+        segments=tuple(_segment(run, heard.duration_s, evidence, model) for run in evidence.runs()),
         curve=_curve(heard, evidence, model),
         band=model.band,
         warnings=tuple(audio.warnings),
@@ -288,6 +291,10 @@ class Evidence:
     sung: npt.NDArray[np.bool_]
     change: Matrix
     clear: Matrix
+
+    def runs(self) -> list[Run]:
+        """The likeliest sequence of `STATES`."""
+        return decode(self.gains(), self.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])
 
     def gains(self) -> Matrix:
         """The log likelihood of each of `STATES`, ``(points, 3)``."""
@@ -325,11 +332,21 @@ def weigh(heard: Heard, model: Model) -> Evidence:
     )
 
 
+def heard_again(evidence: Evidence, heard: Heard, spool: Spool, model: Model) -> Evidence:
+    """The evidence, that for a song weighed against what each run of music sounds like where least is spoken over it."""
+    parts = [slice(first, end) for first, end, state in evidence.runs() if STATES[state] != "no_music"]
+    weights, song = GLIMPSE_WEIGHT * heard.spoken(), evidence.song.copy()
+    for part, glimpse in zip(parts, glimpses(heard, evidence.music, parts, spool, model), strict=True):
+        weight = weights[part].mean()
+        song[part] = (song[part] + weight * glimpse) / (1 + weight)
+    return replace(evidence, song=song, sung=model.sung_segments(heard.heads, heard.sounding == 0, song))
+
+
 def _speech(heard: Heard, model: Model) -> Matrix:
     """How surely someone speaks, ``(points,)``: as the windows say or as the ear does, who hears what the gate lets pass."""
     told = heard.heads[:, model.ear.heads.index(SPEECH)].astype(np.float64)
     told = expit(scipy.ndimage.uniform_filter1d(told, SPEECH_POINTS, mode="nearest"))
-    return np.maximum(told, heard.over_points(heard.dialogue, np.ones(len(heard.dialogue))))
+    return np.maximum(told, heard.spoken())
 
 
 def _trust(heard: Heard, change: Matrix, music: Matrix) -> Matrix:
