@@ -14,6 +14,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 
 from scoreorsong.decision import (
+    BLUR,
     EXTREME,
     OUTLIER,
     SUREST_SHARE,
@@ -99,21 +100,35 @@ def test_a_scaler_is_the_standard_one_but_for_outliers():
 # ---- trees
 
 
-@pytest.mark.parametrize(("third", "first", "share"), [(0.5, 9, 0.375), (0.6, -1, 0.5), (0.6, -0.9, 0.75)])
+@pytest.mark.parametrize(
+    ("third", "first", "share"),
+    [(-1.5, 9, 0.375), (2.5, -3, 0.5), (2.5, 1, 0.75), (0.5, 9, 0.5625), (0.5, -3, 0.4375)],
+)
 def test_a_forest_leads_every_row_to_its_leaves(third, first, share):
-    """What equals the threshold does not exceed it; the mean of both trees counts."""
+    """What equals a threshold goes both ways alike; the mean of both trees counts."""
     row = np.zeros(WIDTH)
     row[[3, 0]] = third, first
     forest = small_forest()
-    np.testing.assert_allclose(forest(np.stack([row, np.zeros(WIDTH)])), 2 * logit([share, 0.375]))
+    found = forest(np.stack([row, np.zeros(WIDTH)]))
+    np.testing.assert_allclose(found[0], 2 * logit(share), atol=1e-6)
+    assert found[1] == forest(np.zeros((1, WIDTH)))[0]
     added = forest.contributions(row)
-    assert added.sum() == pytest.approx(2 * logit(share))  # the roots' share is one half
+    assert added.sum() == pytest.approx(found[0])  # the roots' share is one half
     assert set(np.flatnonzero(added)) <= {3, 0}
+
+
+def test_a_small_change_of_a_score_is_a_small_one_of_the_answer():
+    """Across both thresholds, where trees without blur would jump."""
+    rows = np.zeros((2001, WIDTH))
+    rows[:, 3] = rows[:, 0] = np.linspace(-2, 2, 2001)
+    share = expit(small_forest()(rows) / 2)
+    assert share.max() - share.min() > 0.3
+    assert np.abs(np.diff(share)).max() < 0.002 / (4 * BLUR)  # the steepest that a blurred step of 1 is
 
 
 def test_a_path_through_a_forest_credits_what_it_asks():
     row = np.zeros(WIDTH)
-    row[3] = 1.0  # first to 0.75, then by input 0 to 1.0: half each
+    row[[3, 0]] = 2.5, 1.0  # first to 0.75, then by input 0 to 1.0: half each
     added = small_forest().contributions(row)
     assert added[3] == pytest.approx(added[0])
     assert added[3] > 0
@@ -158,6 +173,22 @@ def test_a_forest_weighs_as_much_as_the_two_others():
 def test_a_forest_with_a_way_out_is_refused(part, hostile):
     """A path that goes back would never end, one beyond the end would fail in the middle of a scan."""
     with pytest.raises(ValueError, match="leads out of its forest"):
+        replace(small_expert(), forest=replace(small_forest(), **{part: hostile}))
+
+
+@pytest.mark.parametrize(
+    ("part", "hostile"),
+    [
+        ("skips", np.array([2, 0, 1, 0, 0, 0], np.int16)),
+        ("skips", np.array([2, 2, 2, 0, 0, 0], np.int16)),
+        ("roots", np.array([0, 4])),
+        ("roots", np.array([0])),
+        ("roots", np.array([0, 5, 5])),
+    ],
+)
+def test_a_forest_whose_paths_meet_is_refused(part, hostile):
+    """Where ways meet again and again, there are more of them than anyone can go."""
+    with pytest.raises(ValueError, match="meet or miss a node"):
         replace(small_expert(), forest=replace(small_forest(), **{part: hostile}))
 
 

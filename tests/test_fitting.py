@@ -251,7 +251,8 @@ def test_an_expert_is_scikit_learns_regression_and_machine():
     assert expert.forest is None
 
 
-def test_an_experts_trees_are_scikit_learns():
+def test_an_experts_trees_are_scikit_learns_but_for_their_blur(monkeypatch):
+    monkeypatch.setattr("scoreorsong.decision.BLUR", 1e-9)
     random = np.random.default_rng(0)
     rows, asked = (random.standard_normal((n, 20)).astype(np.float32).astype(float) for n in (300, 100))
     labels = np.where(

@@ -12,10 +12,8 @@ logarithms of odds; landmarks are stored in half precision.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Final, Self
 
 import numpy as np
@@ -24,6 +22,8 @@ from scipy.special import expit, logit, ndtri
 
 OUTLIER: Final = 5.0  # standard deviations beyond which a value tells no more
 EXTREME: Final = 3.0  # the same for normal scores
+BLUR: Final = 0.1  # of a tree's thresholds, in standard deviations
+FOREST_ROWS: Final = 64  # that are led through the trees at a time
 SUREST_SHARE: Final = 0.995  # beyond which the trees' agreement tells no more
 
 Matrix = npt.NDArray[np.float64]
@@ -136,8 +136,10 @@ class Kernel:
 class Forest:
     """The fitted form of scikit-learn's ExtraTreesClassifier (Geurts, Ernst and Wehenkel 2006), all trees in a row.
 
-    A node asks whether a score exceeds its threshold: if not, the next node goes on, else the one that lies
-    as many nodes on as it skips. A leaf skips none.
+    A node asks whether a score exceeds its threshold: the next node is for those that do not, the one that
+    lies as many nodes on as it skips for those that do. A leaf skips none. Thresholds are blurred: of
+    what comes close to one, a part goes each way (as in the soft trees of Irsoy, Yıldız and Alpaydın 2012), so that
+    a small change of a score never makes a large one of the answer.
 
     Attributes
     ----------
@@ -153,7 +155,7 @@ class Forest:
     shares: npt.NDArray[np.float16]
 
     def check(self, n_inputs: int) -> None:
-        """Every way must lead on, to a node and an input that there are, or a path would never end.
+        """Every node must be a root or the end of one way, and ask about an input that there is.
 
         Raises
         ------
@@ -167,37 +169,55 @@ class Forest:
             a.dtype.kind == "i" and ((a >= 0) & (a < most)).all() for a, most in limits
         ):
             raise ValueError("a path leads out of its forest")
+        asking = np.flatnonzero(self.skips)
+        ends = np.concatenate([self.roots, asking + 1, asking + self.skips[asking]])
+        if not np.array_equal(np.sort(ends), np.arange(n)):
+            raise ValueError("the paths through its forest meet or miss a node")
 
     def __call__(self, scores: Matrix) -> Matrix:
         """The logit of each row, ``(rows,)``."""
-        *_, leaves = self._paths(scores)
-        return np.asarray(self._logit(self._share(leaves)))
+        parts = [scores[start : start + FOREST_ROWS] for start in range(0, len(scores), FOREST_ROWS)]
+        shares = [self._of_leaves @ self._reach(part) for part in parts]
+        return np.asarray(self._logit(np.concatenate([np.empty(0), *shares])))
 
     def contributions(self, scores: Matrix) -> Matrix:
         """What each input of one row adds to its logit, ``(inputs,)``: the changes of the share along the paths (Saabas 2014)."""
-        paths = list(self._paths(scores[None]))
-        added = np.zeros(len(scores))
-        for at, then in pairwise(paths):
-            np.add.at(added, self.inputs[at[0]], self._of(then[0]) - self._of(at[0]))
-        first, last = (float(self._share(at)[0]) for at in (paths[0], paths[-1]))
+        reach, shares = self._reach(scores[None])[:, 0], self.shares.astype(np.float64)
+        asking = np.flatnonzero(self.skips)
+        under, over = asking + 1, asking + self.skips[asking]
+        changes = sum(reach[to] * (shares[to] - shares[asking]) for to in (under, over))
+        added = np.bincount(self.inputs[asking], changes, minlength=len(scores)) / len(self.roots)
+        first = float(shares[self.roots].mean())
+        last = first + float(added.sum())
         change = float(self._logit(last) - self._logit(first))
-        return added / len(self.roots) * (change / (last - first) if last != first else 0.0)
+        return np.asarray(added * (change / (last - first) if last != first else 0.0))
 
-    def _paths(self, scores: Matrix) -> Iterator[Nodes]:
-        """The nodes where every row is, by tree, from the roots to the leaves, ``(rows, trees)`` each."""
-        single, rows = scores.astype(np.float32), np.arange(len(scores))[:, None]
-        at = np.tile(self.roots, (len(scores), 1))
-        yield at
-        while (skip := self.skips[at]).any():
-            over = single[rows, self.inputs[at]] > self.thresholds[at]
-            at = at + np.where(over, skip, np.minimum(skip, 1))
-            yield at
+    def _reach(self, scores: Matrix) -> Matrix:
+        """How much of every row comes to each node, ``(nodes, rows)``, 0 to 1."""
+        reach = np.zeros((len(self.shares), len(scores)))
+        reach[self.roots] = 1.0
+        for asking in self._levels:
+            beyond = scores.T[self.inputs[asking]] - self.thresholds[asking, None]
+            over = reach[asking] * expit(beyond / BLUR)
+            reach[asking + self.skips[asking]] = over
+            reach[asking + 1] = reach[asking] - over
+        return reach
 
-    def _of(self, nodes: Nodes) -> Matrix:
-        return self.shares[nodes].astype(np.float64)
+    __getstate__ = _stored
 
-    def _share(self, nodes: Nodes) -> Matrix:
-        return np.asarray(self._of(nodes).mean(axis=-1))
+    @cached_property
+    def _levels(self) -> list[Nodes]:
+        """The nodes that ask, as many of them from their roots as the place in the list says."""
+        levels, asking = list[Nodes](), self.roots
+        while len(asking := asking[self.skips[asking] > 0]):
+            levels.append(asking)
+            asking = np.concatenate([asking + 1, asking + self.skips[asking]])
+        return levels
+
+    @cached_property
+    def _of_leaves(self) -> Matrix:
+        """What each node adds to the mean share of a row that comes there, ``(nodes,)``: only leaves do."""
+        return np.asarray(np.where(self.skips > 0, 0.0, self.shares.astype(np.float64)) / len(self.roots))
 
     @staticmethod
     def _logit(share: Matrix | float) -> Matrix:

@@ -23,7 +23,7 @@ from scipy.special import expit
 from . import audio, spectra, storage
 from .decision import Decision, Kernel, Matrix, Rows, Scaler
 from .errors import ModelError
-from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
+from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, SEGMENT_S, Features, schema
 from .spectra import Array
 
 log = logging.getLogger("scoreorsong")
@@ -317,7 +317,8 @@ def sung_as(song: float | Matrix) -> Matrix:
     return np.asarray(SUNG_AS_SONG * np.clip(song, -SUREST_SONG, SUREST_SONG))
 
 
-VOICE_SUMMARY: Final = ("mean", "share", "low", "middle", "high", "longest", "changes")
+VOICE_SUMMARY: Final = ("mean", "low", "middle", "high", "surest_2s", "surest_10s", "changes")
+SUREST_STRETCHES_S: Final = (2.0, 10.0)
 SPEECH_SUMMARY: Final = ("evidence", "mean", "share", "low", "middle", "high")
 
 
@@ -345,13 +346,18 @@ def _speech_summary(logits: Matrix) -> Matrix:
 
 
 def _voice_summary(logits: Matrix) -> Matrix:
-    """Share, quantiles, longest run and changes of the voice (after Bayle et al. 2017)."""
-    probability, sung = expit(logits), logits > 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], sung.astype(np.int8), [0]])))
-    longest = (edges[1::2] - edges[::2]).max(initial=0) / len(sung)
-    changes = float(np.mean(sung[1:] != sung[:-1])) if len(sung) > 1 else 0.0
-    quantiles = np.quantile(probability, (0.1, 0.5, 0.9))
-    return np.array([probability.mean(), sung.mean(), *quantiles, longest, changes])
+    """Mean, quantiles, surest stretches and unrest of the voice (after Bayle et al. 2017), none of which a hair's breadth makes jump."""
+    voice = expit(logits)
+    surest = (_highest_mean(voice, round(seconds / SEGMENT_S)) for seconds in SUREST_STRETCHES_S)
+    changes = np.abs(np.diff(voice)).sum() / max(len(voice) - 1, 1)
+    return np.array([voice.mean(), *np.quantile(voice, (0.1, 0.5, 0.9)), *surest, changes])
+
+
+def _highest_mean(values: Matrix, length: int) -> float:
+    """Over any so many neighbours, or all where there are fewer."""
+    length = min(length, len(values))
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    return float((sums[length:] - sums[:-length]).max() / length)
 
 
 def _number(value: Any) -> float:
