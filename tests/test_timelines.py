@@ -15,17 +15,20 @@ from scoreorsong import timeline
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
 from scoreorsong.listening import (
+    GATE_OPENING,
     LEAST_GLIMPSED,
     MOST_GLIMPSED,
     STRIDE_POINTS,
+    TALK_POINTS,
     WINDOW_POINTS,
     _least,
     _Meter,
+    _openings,
     _windows,
     glimpses,
     listen,
 )
-from scoreorsong.model import SPEECH, decision_row
+from scoreorsong.model import MUSIC, SPEECH, decision_row
 from scoreorsong.spectra import HOP, analyze, joined
 from scoreorsong.spool import Spool
 from scoreorsong.timelines import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh
@@ -161,6 +164,41 @@ def test_what_comes_much_later_changes_nothing(programme, heard):
         longer = listen(blocks(np.concatenate([programme, song(9, 20.0)]), RATE_HZ), small_model(), spool)
     clear = len(heard.heads) - 2 * WINDOW_POINTS
     np.testing.assert_allclose(longer.heads[:clear], heard.heads[:clear], atol=1e-4)
+
+
+def openings(music, speech):
+    """Of the gate, where these logits are heard at every point."""
+    heads = np.zeros((len(music), len(small_model().ear.heads)), np.float32)
+    for head, logits in ((MUSIC, music), (SPEECH, speech)):
+        heads[:, small_model().ear.heads.index(head)] = logits
+    return _openings(heads, small_model())
+
+
+def test_the_gate_opens_by_how_much_of_the_music_is_spoken_over():
+    music, half = np.ones(400), np.where(np.arange(400) % 2, 1.0, -1.0)
+    np.testing.assert_allclose(openings(music, half), GATE_OPENING, atol=1e-9)
+    always, never = openings(music, music), openings(music, -music)
+    assert always.min() > GATE_OPENING + 5
+    np.testing.assert_allclose(always - GATE_OPENING, GATE_OPENING - never, atol=1e-9)
+
+
+def test_speech_without_music_says_nothing_about_the_gate():
+    silent, talk = -np.ones(400), np.ones(400)
+    np.testing.assert_allclose(openings(silent, talk), GATE_OPENING, atol=1e-9)
+    unspoken = np.concatenate([-talk, talk])
+    music = -unspoken
+    np.testing.assert_allclose(
+        openings(music, unspoken)[0], openings(music[:400], unspoken[:400])[0], atol=1e-9
+    )
+
+
+def test_only_the_minutes_around_open_the_gate():
+    """A song an hour before a film begins is told from it."""
+    points = 3 * TALK_POINTS
+    speech = np.where(np.arange(points) < points - TALK_POINTS, -1.0, 1.0)
+    found = openings(np.ones(points), speech)
+    assert found[: TALK_POINTS + TALK_POINTS // 3].max() < GATE_OPENING - 5
+    assert found[-TALK_POINTS // 3 :].min() > GATE_OPENING + 5
 
 
 ALIKE, RISING, AWAY = np.full(300, -1.0), 1.0 + np.arange(100), np.full(30, np.inf)

@@ -17,12 +17,12 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import scipy.ndimage
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
-from .features import SEGMENT_FRAMES, measure
-from .model import SPEECH, Model, decision_row
+from .features import SEGMENT_FRAMES, SEGMENT_S, measure
+from .model import MUSIC, SPEECH, Model, decision_row
 from .spectra import HOP, Array, Spectra, joined, stream
 from .spool import Spool
 
@@ -30,9 +30,14 @@ WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
 # Added to the logit of dialogue. The decision's gate stays shut for all but obvious dialogue, because a clip on
-# its own may be a half-spoken song; in a programme speech is by far the likelier. Talk comes in scenes with
-# rests, so that a window counts as talked over as surely as either neighbour.
+# its own may be a half-spoken song; in a programme that talks over its music, speech is by far the likelier. So the gate
+# opens by `GATE_OPENING` where the ear hears speech in half of the music of the minutes around, and further or less
+# by the odds of that share; with little music to go by, as many points are taken to be half spoken over.
+# Talk comes in scenes with rests, so that a window counts as talked over as surely as either neighbour.
 GATE_OPENING: Final = 4.0
+TALK_GAIN: Final = 2.0
+TALK_POINTS: Final = round(600 / SEGMENT_S)
+UNKNOWN_POINTS: Final = 20
 GATE_WINDOWS: Final = 3
 # Between words, and in the rests of a scene, music shows clearly. Of a part with music are heard again all points around which
 # nobody speaks, or the least spoken ones: this share of them, and as many as there must and may be.
@@ -94,7 +99,9 @@ def listen(blocks: Iterable[Samples], model: Model, spool: Spool) -> Heard:
     meter = _Meter()
     parts = _kept(stream(meter.read(blocks)), spool)
     points, votes = _joined(_judge(window, model) for window in _windows(parts))
-    return Heard(points[:, 1:], points[:, 0], meter.level_db(len(points)), *_weigh(votes), meter.duration_s)
+    sounding, heads = points[:, 0], points[:, 1:]
+    song, dialogue = _weigh(votes, _openings(heads, model))
+    return Heard(heads, sounding, meter.level_db(len(points)), song, dialogue, meter.duration_s)
 
 
 def glimpses(heard: Heard, music: Matrix, parts: Sequence[slice], spool: Spool, model: Model) -> list[float]:
@@ -187,10 +194,23 @@ def _votes(scores: Matrix, decision: Decision) -> Votes:
     return clear, float(decision.dialogue.expert(scores)[0]), float(decision.dialogue.gate(scores)[0])
 
 
-def _weigh(votes: Matrix) -> tuple[Matrix, Matrix]:
+def _openings(heads: Array, model: Model) -> Matrix:
+    """By how much to open the gate at every point: the odds that music is spoken over here, as the ear hears it."""
+    music, speech = (heads[:, model.ear.heads.index(head)] > 0 for head in (MUSIC, SPEECH))
+    points, talk = (
+        TALK_POINTS * scipy.ndimage.uniform_filter1d(some.astype(np.float64), TALK_POINTS, mode="constant")
+        for some in (music, music & speech)
+    )
+    share = (talk + UNKNOWN_POINTS / 2) / (points + UNKNOWN_POINTS)
+    return np.asarray(GATE_OPENING + TALK_GAIN * logit(share))
+
+
+def _weigh(votes: Matrix, openings: Matrix) -> tuple[Matrix, Matrix]:
     """For every window the song's logit, and how surely someone speaks."""
     clear, spoken, gate = votes.T
-    dialogue = expit(scipy.ndimage.maximum_filter1d(gate, GATE_WINDOWS, mode="nearest") + GATE_OPENING)
+    middles = np.arange(len(votes)) * STRIDE_POINTS + WINDOW_POINTS // 2
+    opened = scipy.ndimage.maximum_filter1d(gate, GATE_WINDOWS, mode="nearest")
+    dialogue = expit(opened + openings[np.minimum(middles, len(openings) - 1)])
     return (1 - dialogue) * clear + dialogue * spoken, dialogue
 
 
