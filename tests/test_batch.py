@@ -6,12 +6,14 @@ import csv
 import json
 import os
 import signal
+import threading
 import time
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 
 import pytest
 from helpers import EXAMPLES, score, song, write_wav
+from joblib.externals.loky.backend.queues import Queue
 
 from scoreorsong import BatchError, Failure, Prediction, predict, predict_folder
 from scoreorsong.cluster import _pass_on
@@ -430,3 +432,18 @@ def test_every_worker_holds_its_task_however_large(jobs):
     with closing(LocalCrew(task, jobs=jobs)) as crew:
         results = dict(analyse([f"{i}.wav" for i in range(6)], crew))
     assert results == {i: Failure(f"{i}.wav", "3000000 bytes") for i in range(6)}
+
+
+def test_no_thread_of_lokys_outlives_a_crew(monkeypatch):
+    """One that this process cuts short at its end may leave a semaphore half let go, of which a warning tells."""
+    feed = Queue._feed
+
+    def feed_slowly(*arguments):
+        feed(*arguments)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(Queue, "_feed", staticmethod(feed_slowly))
+    before = set(threading.enumerate())
+    with closing(LocalCrew(Task("work", lambda path: Failure(path, "alive")), jobs=2)) as crew:
+        assert len(list(analyse(["a", "b"], crew))) == 2
+    assert set(threading.enumerate()) <= before

@@ -38,6 +38,7 @@ Result: TypeAlias = Prediction | Measured | Failure
 
 TIMEOUT_S: Final = 600.0
 PARENT_CHECK_S: Final = 1.0
+FEEDER_S: Final = 5.0  # to wait for a thread that has been told to end
 # The second file of a worker hides the way to it and back; a long one is better left for who is free first.
 FILES_PER_HAND: Final = 2
 QUICK_S: Final = 1.0
@@ -220,7 +221,7 @@ class LocalCrew:
         if worker not in self._workers:  # another of its files told of it
             return
         self._workers.remove(worker)
-        worker.executor.shutdown(kill_workers=True)
+        worker.end()
         if worker.ready.exception() is not None:
             raise BatchError(
                 f"a worker process could not start ({_signal(error)}); check the free memory, or use fewer --jobs"
@@ -232,8 +233,7 @@ class LocalCrew:
             while not (future.running() or future.done()):
                 time.sleep(0.001)
         for worker in self._workers:
-            # Only one that is waited for lets go of all that it holds before this process ends.
-            worker.executor.shutdown(kill_workers=True)
+            worker.end()
 
 
 class _Worker:
@@ -265,6 +265,17 @@ class _Worker:
         self.hand.append(future)
         future.add_done_callback(self._note)
         return future
+
+    def end(self) -> None:
+        """Kill it and wait for loky's threads, so that they let go of all that they hold before this process ends.
+
+        The one that feeds the worker, for which loky does not wait, is the last to hold semaphores. Cut short
+        between their removal and the note of it, it would leave a warning of a leak on the terminal.
+        """
+        feeder = self.executor._call_queue._thread
+        self.executor.shutdown(kill_workers=True)
+        if feeder is not None:
+            feeder.join(FEEDER_S)
 
     def _begin(self, _: object = None) -> None:
         self._began = time.monotonic()
