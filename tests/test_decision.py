@@ -106,14 +106,13 @@ def test_a_scaler_is_the_standard_one_but_for_outliers():
 )
 def test_a_forest_leads_every_row_to_its_leaves(third, first, share):
     """What equals a threshold goes both ways alike; the mean of both trees counts."""
-    row = np.zeros(WIDTH)
+    row, other = np.zeros((2, WIDTH))
     row[[3, 0]] = third, first
+    other[3] = -1.5
     forest = small_forest()
-    found = forest(np.stack([row, np.zeros(WIDTH)]))
-    np.testing.assert_allclose(found[0], 2 * logit(share), atol=1e-6)
-    assert found[1] == forest(np.zeros((1, WIDTH)))[0]
+    np.testing.assert_allclose(forest(np.stack([row, other])), 2 * logit([share, 0.375]), atol=1e-7)
     added = forest.contributions(row)
-    assert added.sum() == pytest.approx(found[0])  # the roots' share is one half
+    assert added.sum() == pytest.approx(2 * logit(share), abs=1e-7)  # the roots' share is one half
     assert set(np.flatnonzero(added)) <= {3, 0}
 
 

@@ -232,11 +232,10 @@ def test_glimpses_are_taken_where_least_is_spoken(hidden, points):
 def test_a_glimpse_is_the_call_on_what_is_left_between_the_words(programme, heard, spool):
     """The stretches without speech as one clip, whatever is said beside them."""
     model, heads = small_model(), heard.heads.copy()
-    part, spoken = slice(100, 140), heads[:, small_model().ear.heads.index(SPEECH)]
+    part, spoken = slice(100, 140), heads[:, model.ear.heads.index(SPEECH)]
     spoken[:] = 3.0
-    spoken[103:112] = spoken[
-        120:131
-    ] = -3.0  # but for the first and last of each, beside which someone speaks
+    spoken[103:112] = spoken[120:131] = -3.0
+    # Beside the first and the last of each someone speaks.
     whole = analyze([programme])
     clear = joined([whole[SEGMENT_FRAMES * a : SEGMENT_FRAMES * b] for a, b in ((104, 111), (121, 130))])
     features = measure(clear, source="", windows=False)
@@ -258,6 +257,13 @@ def test_glimpses_count_as_much_as_is_spoken(heard, spool, share):
     assert len(parts) >= 3
     np.testing.assert_allclose(after.song, expected)
     np.testing.assert_array_equal(after.music, before.music)
+
+
+def test_where_nobody_speaks_nothing_is_heard_again(heard):
+    quiet, model = replace(heard, dialogue=np.zeros(len(heard.dialogue))), small_model()
+    before = weigh(quiet, model)
+    with Spool() as empty:  # nothing could be heard of it
+        np.testing.assert_array_equal(heard_again(before, quiet, empty, model).song, before.song)
 
 
 def test_no_more_is_held_however_long_the_source():

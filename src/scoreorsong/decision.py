@@ -170,7 +170,7 @@ class Forest:
         ):
             raise ValueError("a path leads out of its forest")
         asking = np.flatnonzero(self.skips)
-        ends = np.concatenate([self.roots, asking + 1, asking + self.skips[asking]])
+        ends = np.concatenate([self.roots, *self._ways(asking)])
         if not np.array_equal(np.sort(ends), np.arange(n)):
             raise ValueError("the paths through its forest meet or miss a node")
 
@@ -184,8 +184,7 @@ class Forest:
         """What each input of one row adds to its logit, ``(inputs,)``: the changes of the share along the paths (Saabas 2014)."""
         reach, shares = self._reach(scores[None])[:, 0], self.shares.astype(np.float64)
         asking = np.flatnonzero(self.skips)
-        under, over = asking + 1, asking + self.skips[asking]
-        changes = sum(reach[to] * (shares[to] - shares[asking]) for to in (under, over))
+        changes = sum(reach[to] * (shares[to] - shares[asking]) for to in self._ways(asking))
         added = np.bincount(self.inputs[asking], changes, minlength=len(scores)) / len(self.roots)
         first = float(shares[self.roots].mean())
         last = first + float(added.sum())
@@ -198,10 +197,14 @@ class Forest:
         reach[self.roots] = 1.0
         for asking in self._levels:
             beyond = scores.T[self.inputs[asking]] - self.thresholds[asking, None]
-            over = reach[asking] * expit(beyond / BLUR)
-            reach[asking + self.skips[asking]] = over
-            reach[asking + 1] = reach[asking] - over
+            exceeding = reach[asking] * expit(beyond / BLUR)
+            under, over = self._ways(asking)
+            reach[under], reach[over] = reach[asking] - exceeding, exceeding
         return reach
+
+    def _ways(self, asking: Nodes) -> tuple[Nodes, Nodes]:
+        """From nodes that ask, the nodes for what does not exceed their thresholds, and those for what does."""
+        return asking + 1, asking + self.skips[asking]
 
     __getstate__ = _stored
 
@@ -211,7 +214,7 @@ class Forest:
         levels, asking = list[Nodes](), self.roots
         while len(asking := asking[self.skips[asking] > 0]):
             levels.append(asking)
-            asking = np.concatenate([asking + 1, asking + self.skips[asking]])
+            asking = np.concatenate(self._ways(asking))
         return levels
 
     @cached_property

@@ -334,8 +334,9 @@ def weigh(heard: Heard, model: Model) -> Evidence:
 
 def heard_again(evidence: Evidence, heard: Heard, spool: Spool, model: Model) -> Evidence:
     """The evidence, that for a song weighed against what each run of music sounds like where least is spoken over it."""
-    parts = [slice(first, end) for first, end, state in evidence.runs() if STATES[state] != "no_music"]
     weights, song = GLIMPSE_WEIGHT * heard.spoken(), evidence.song.copy()
+    music = (slice(first, end) for first, end, state in evidence.runs() if STATES[state] != "no_music")
+    parts = [part for part in music if weights[part].any()]  # never any of a model that knows no dialogue
     for part, glimpse in zip(parts, glimpses(heard, evidence.music, parts, spool, model), strict=True):
         weight = weights[part].mean()
         song[part] = (song[part] + weight * glimpse) / (1 + weight)
