@@ -15,7 +15,7 @@ import joblib
 from scoreorsong.added import default_table_path
 from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import read_companions, read_labels
-from scoreorsong.fitting import INNER_FOLDS, fold_of_groups, inner_hearing, learnable
+from scoreorsong.fitting import hear, learnable
 from scoreorsong.heard_table import save_heard
 from scoreorsong.lessons import make_takes, table_hash
 from scoreorsong.prediction import default_model
@@ -40,7 +40,7 @@ def main() -> None:
         raise SystemExit(
             f"the takes are not those that model {model.model_id} was trained on; train it again"
         )
-    heard = inner_hearing(learnt, tags, fold_of_groups(learnt, INNER_FOLDS, seed), None, seed)
+    heard = hear(learnt, tags, random_state=seed).heard
     path = default_table_path()
     table_id = save_heard(path, heard, model)
     print(f"{path}: table {table_id}, {path.stat().st_size / 1e6:.1f} MB, of the ear {model.ear.ear_id}")

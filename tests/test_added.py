@@ -11,7 +11,7 @@ from helpers import small_takes
 
 from scoreorsong import LabelsError, ModelError, added, storage
 from scoreorsong.dataset import Example, Voice
-from scoreorsong.fitting import INNER_FOLDS, fit, fold_of_groups, inner_hearing, learnable
+from scoreorsong.fitting import fit, hear, learnable
 from scoreorsong.heard_table import KIND, load_heard, save_heard
 from scoreorsong.prediction import default_model
 from scoreorsong.verdicts import cross_validate
@@ -21,7 +21,7 @@ from scoreorsong.verdicts import cross_validate
 def heard_and_model():
     """What the shipped ear hears in the made-up corpus, and the model fitted on that."""
     takes, ear = learnable(small_takes()[0]), default_model().ear
-    heard = inner_hearing(takes, (), fold_of_groups(takes, INNER_FOLDS, 0), ear, 0)
+    heard = hear(takes, (), ear=ear).heard
     return heard, replace(
         fit(takes, (), ear=ear)[0], card={"training_table_sha256": "0" * 64}, model_id="small"
     )

@@ -10,32 +10,29 @@ import pytest
 from helpers import TAGS, bare_take, small_model, small_takes, write_corpus
 from scipy.special import expit, logit
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from scoreorsong import fitting, lessons
 from scoreorsong.augmentation import CHECKS, COPIES
 from scoreorsong.dataset import Example, read_companions, read_labels
 from scoreorsong.decision import SUREST_SHARE
+from scoreorsong.ears import QUESTIONS, STANDALONE_INPUT, balanced_weights
 from scoreorsong.fitting import (
-    balanced_weights,
     fit,
     fit_decision,
-    fit_ear,
     fit_expert,
     fold_of_groups,
+    hear,
     learnable,
     without,
 )
 from scoreorsong.lessons import make_takes
 from scoreorsong.model import (
-    TAG,
     VOICE,
     Ear,
     Kernel,
     Scaler,
-    context,
     decision_row,
     input_names,
     sung_as,
@@ -56,7 +53,7 @@ def model():
 def bare_ear():
     """An ear for the segments of `bare_take`, which hears the same whatever sounds."""
     kernel = Kernel(np.zeros((1, 20), np.float16), np.ones((1, 3)), np.zeros(3), 0.1)
-    return Ear(Scaler(np.zeros(20), np.ones(20)), np.eye(20, dtype=np.float32), kernel, fitting.QUESTIONS)
+    return Ear(Scaler(np.zeros(20), np.ones(20)), np.eye(20, dtype=np.float32), kernel, QUESTIONS)
 
 
 def music_of(takes, shares):
@@ -159,61 +156,6 @@ def test_a_given_weight_counts():
     weights = balanced_weights(takes, np.array([False, False, True]))
     assert weights[0] == pytest.approx(3 * weights[1])
     assert weights[2] == pytest.approx(weights[0] + weights[1])
-
-
-# ---- the ear
-
-
-def test_the_ear_is_scikit_learns_pipeline(takes):
-    """Folding Nystroem's normalization into the weights changes nothing."""
-    takes = learnable(takes)
-    ear = fit_ear(takes, TAGS, 0)
-    rows, known, tag_rows, tag_values = fitting._ear_table(takes, 0)
-    scaled = ear.scaler(rows) @ ear.projection
-    sample = np.random.default_rng(0).permutation(len(scaled))[:20000]
-    nystroem = Nystroem(
-        gamma=ear.kernel.gamma, n_components=min(fitting.EAR_LANDMARKS, len(sample)), random_state=0
-    )
-    mapped = nystroem.fit(scaled[sample].astype(np.float16).astype(float)).transform(scaled)
-    heard = ear.kernel(scaled)
-    # Nothing is lost by landmarks in half precision, since they are rounded before anything is learnt.
-    tags = Ridge(1.0).fit(mapped[tag_rows], tag_values).predict(mapped)
-    np.testing.assert_allclose(heard[:, : len(TAGS)], tags, atol=1e-6)
-    for question in fitting.QUESTIONS:
-        sure = np.isfinite(known[question])
-        regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300).fit(
-            mapped[sure], known[question][sure]
-        )
-        np.testing.assert_allclose(
-            heard[:, ear.heads.index(question)], regression.decision_function(mapped), atol=5e-3
-        )
-
-
-def test_the_ear_hears_what_it_learnt(takes, model):
-    for question in fitting.QUESTIONS:
-        right = []
-        for take in takes:
-            truth = take.known[question]
-            sure = np.isfinite(truth)
-            heard = model.ear(take.features.segments)[:, model.ear.heads.index(question)]
-            right += ((heard > 0) == truth)[sure].tolist()
-        assert np.mean(right) > 0.9
-
-
-def test_heads_are_the_tags_and_the_questions(model):
-    assert model.ear.heads == (*(TAG + tag for tag in TAGS), *fitting.QUESTIONS)
-    assert len(set(input_names(model.ear.heads))) == len(input_names(model.ear.heads))
-
-
-def test_segments_that_nobody_knows_teach_nothing(takes):
-    """The table of the ear has NaN where nobody knows, and tags only on music that nothing is mixed into."""
-    rows, known, tag_rows, tag_values = fitting._ear_table(learnable(takes), 0)
-    assert rows.shape[1] == context(takes[0].features.segments).shape[1]
-    assert all(len(values) == len(rows) for values in known.values())
-    assert np.isnan(known[VOICE]).any()
-    assert np.isfinite(tag_values).all()
-    assert tag_values.shape == (tag_rows.sum(), len(TAGS))
-    assert 0 < tag_rows.mean() < 0.5
 
 
 # ---- the decision and its calibration
@@ -385,6 +327,42 @@ def test_calibration_is_a_regression_on_what_inner_folds_say(variants):
     np.testing.assert_allclose(logits, calibration.decision_function(held_out[chosen, None]))
 
 
+def test_the_calibration_weighs_an_input_beside_the_expert():
+    """Stacked: the regression on what inner folds say and on the input, whether or not there are trees."""
+    rows, table = spoken_takes(width=40)
+    chosen = table.of(("original",))
+    for n_trees in (0, 5):
+        expert, logits = fitting._fit_calibrated(rows, table, chosen, chosen, n_trees=n_trees, beside=7)
+        told = np.zeros((len(rows), 2))
+        told[:, 1] = rows[:, 7]
+        for fold in range(4):
+            others, tested = chosen & (table.folds != fold), chosen & (table.folds == fold)
+            by_others = fit_expert(rows[others], table.chosen(others), n_trees=n_trees)
+            told[tested, 0] = by_others(rows[tested])
+        calibration = LogisticRegression(C=1e6).fit(told[chosen], songs(table)[chosen])
+        np.testing.assert_allclose(logits, calibration.decision_function(told[chosen]))
+        alone = fit_expert(rows[chosen], table.chosen(chosen), n_trees=n_trees)
+        asked = np.random.default_rng(5).standard_normal((30, 40))
+        expected = calibration.decision_function(np.stack([alone(asked), asked[:, 7]], axis=1))
+        np.testing.assert_allclose(expert(asked), expected, atol=1e-9)
+        assert np.abs(calibration.coef_[0, 1]) > 0.01
+
+
+def test_what_sounds_like_a_song_is_weighed_once_more(takes):
+    """Where the ear tells of it; one of an older release, or of another's making, may not."""
+    lesson = hear(takes, TAGS)
+    assert input_names(lesson.ear.heads)[lesson.table.standalone] == STANDALONE_INPUT
+    own = [t for t in takes if isinstance(t.example, Example)]
+    deaf = replace(lesson.ear, heads=("other", *lesson.ear.heads[1:-1], "another"))
+    assert hear(own, (), ear=deaf).table.standalone is None
+    decision, _ = fit_decision(lesson.rows, lesson.table)
+    plain, _ = fit_decision(lesson.rows, replace(lesson.table, standalone=None))
+    others = np.arange(lesson.rows.shape[1]) != lesson.table.standalone
+    np.testing.assert_array_equal(decision.clear.coefficients[others], plain.clear.coefficients[others])
+    assert decision.clear.coefficients[~others] != plain.clear.coefficients[~others]
+    np.testing.assert_array_equal(decision.dialogue.expert.coefficients, plain.dialogue.expert.coefficients)
+
+
 # ---- the gate
 
 
@@ -548,12 +526,9 @@ def test_only_scores_without_voices_set_the_voice_threshold():
 
 
 def test_the_voice_threshold_is_of_ears_that_never_met_the_clip(takes, model):
-    fold_of = fold_of_groups(learnable(takes), fitting.INNER_FOLDS, 0)
-    heard = fitting.inner_hearing(learnable(takes), TAGS, fold_of, None, 0)
-    decided = [h for h in heard if h.row is not None]
-    table = table_of([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
-    songs = iter(fit_decision(np.stack([h.row for h in decided]), table)[1])  # of originals
-    originals = [(h, next(songs)) for h in decided if h.take.variant == "original"]
+    lesson = hear(takes, TAGS)
+    songs = iter(fit_decision(lesson.rows, lesson.table)[1])  # of originals
+    originals = [(h, next(songs)) for h in lesson.heard if h.row is not None and h.take.variant == "original"]
     voices = [h.voice + sung_as(song) for h, song in originals if h.take.label == "score"]
     assert len(voices) == 8
     share = (np.concatenate(voices) > model.voice_threshold).mean()
@@ -600,37 +575,6 @@ def test_the_music_threshold_keeps_music_and_finds_its_absence():
 
 
 # ---- all of it
-
-
-def test_inner_ears_never_met_the_clips_they_hear(takes, monkeypatch):
-    takes, met = learnable(takes), {}
-    fitted = fitting.fit_ear
-
-    def noting(kept, tags, random_state):
-        ear = replace(fitted(kept, tags, random_state))
-        met[id(ear)] = ear, {group for t in kept for group in t.groups}
-        return ear
-
-    rows_of = []
-    row = fitting.decision_row
-
-    def watching(features, heard, heads):
-        rows_of.append(features)
-        return row(features, heard, heads)
-
-    monkeypatch.setattr(fitting, "fit_ear", noting)
-    monkeypatch.setattr(fitting, "decision_row", watching)
-    fold_of = fold_of_groups(takes, fitting.INNER_FOLDS, 0)
-    heard = fitting.inner_hearing(takes, TAGS, fold_of, None, 0)
-    assert len(met) == len(set(fold_of.values()))
-    assert [h.take for h in heard] == list(takes)
-    decided = [h for h in heard if h.row is not None]
-    assert [h.take for h in decided] == [t for t in takes if isinstance(t.example, Example)]
-    for h in decided:
-        (ear,) = [ear for ear, groups in met.values() if h.take.group not in groups]
-        expected = row(h.take.features, ear(h.take.features.segments), ear.heads)
-        np.testing.assert_array_equal(h.row, expected)
-    assert len(rows_of) == len(decided)
 
 
 def test_two_fits_give_the_same_bytes(takes, model, tmp_path):

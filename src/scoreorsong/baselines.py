@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from .decision import Matrix
-from .fitting import balanced_weights, fold_of_groups, without
+from .ears import balanced_weights
+from .fitting import fold_of_groups, without
 from .model import VOICE_SUMMARY, Ear, Model, decision_row
 from .takes import Take
 from .verdicts import N_FOLDS, Verdict, is_music, judge

@@ -3,7 +3,8 @@
 The decision is a mixture of two experts (Jacobs et al. 1991): one for music that
 is clear to hear, one for music under dialogue, and a gate that says whether someone
 speaks over it. An expert weighs linearly, by likeness to known clips and, where the music is
-clear, by many decision trees; the mean of their logits is calibrated.
+clear, by many decision trees; the mean of their logits is calibrated. What the calibration of the expert for
+clear music weighs beside the mean is folded into the linear weights.
 
 Fitted elsewhere (see `fitting`), so that a stored model means the same under every
 version of scikit-learn. Conventions: a song is the positive class; logits are natural
@@ -96,8 +97,8 @@ class Kernel:
     model: ``landmarks (n, inputs)``, ``weights (n, outputs)``, ``bias (outputs,)``.
     """
 
-    landmarks: npt.NDArray[np.floating[Any]]
-    weights: Matrix
+    landmarks: Rows
+    weights: Rows
     bias: Matrix
     gamma: float
 
@@ -109,27 +110,27 @@ class Kernel:
         """Slope of the first output at one row, ``(inputs,)``."""
         return self.gradients(row, self.likeness(row[None])[0])[0]
 
-    def gradients(self, row: Matrix, likeness: Matrix) -> Matrix:
+    def gradients(self, row: Rows, likeness: Rows) -> Rows:
         """Slopes of all outputs at a row of this likeness, ``(outputs, inputs)``."""
         pull = likeness[:, None] * self.weights
-        return np.asarray(2 * self.gamma * (pull.T @ self._doubled - np.outer(pull.sum(axis=0), row)))
+        return np.asarray(2 * self.gamma * (pull.T @ self._widened - np.outer(pull.sum(axis=0), row)))
 
-    def likeness(self, rows: Matrix) -> Matrix:
+    def likeness(self, rows: Rows) -> Rows:
         """Of each row to each landmark, ``(rows, n)``, 0 to 1."""
-        squared = (rows**2).sum(axis=1)[:, None] + self._lengths - 2 * rows @ self._doubled.T
+        squared = (rows**2).sum(axis=1)[:, None] + self._lengths - 2 * rows @ self._widened.T
         return np.asarray(np.exp(-self.gamma * np.maximum(squared, 0)))
 
     __getstate__ = _stored
 
     @cached_property
-    def _doubled(self) -> Matrix:
-        """The landmarks in double precision; turning them at every clip would cost more than using them."""
-        return self.landmarks.astype(np.float64)
+    def _widened(self) -> Rows:
+        """The landmarks in double precision, if stored in half; turning them at every clip would cost more than using them."""
+        return self.landmarks.astype(np.float64) if self.landmarks.dtype == np.float16 else self.landmarks
 
     @cached_property
-    def _lengths(self) -> Matrix:
+    def _lengths(self) -> Rows:
         """Their squared lengths, ``(n,)``."""
-        return np.asarray((self._doubled**2).sum(axis=1))
+        return np.asarray((self._widened**2).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,11 @@ class Expert:
     def __post_init__(self) -> None:
         if self.forest is not None:
             self.forest.check(len(self.coefficients))
+
+    @property
+    def linear_share(self) -> float:
+        """How much the linear logit counts in the mean."""
+        return 1 / 2 if self.forest is None else 1 / 4
 
     def __call__(self, scores: Matrix) -> Matrix:
         """The logit of each row, ``(rows,)``."""

@@ -19,16 +19,7 @@ import numpy.typing as npt
 from . import metrics as m
 from .decision import Decision, Matrix
 from .figures import Figure, Measure, figure_of
-from .fitting import (
-    INNER_FOLDS,
-    Heard,
-    Table,
-    fit_decision,
-    fit_ear,
-    fold_of_groups,
-    inner_hearing,
-    learnable,
-)
+from .fitting import Heard, fit_decision, hear
 from .model import Ear, Model, decision_row, input_names
 from .prediction import describe_input
 from .takes import Take
@@ -79,7 +70,7 @@ def study_ready(run: Sequence[Verdict], model: Model, random_state: int = 0) -> 
     asked = [v.take for v in run if is_music(v.take)]
     if not asked:
         return list(run)
-    rows = _rows(asked, [model.ear] * len(asked))
+    rows = _rows(asked, model.ear)
     shuffled = _shuffled(model.decision, rows, rows, families(model.ear.heads), random_state)
     return _joined(run, [Told(take, 0.0, {}, s) for take, s in zip(asked, shuffled, strict=True)])
 
@@ -93,13 +84,12 @@ def _joined(run: Sequence[Verdict], told: Sequence[Told]) -> list[Verdict]:
 
 
 def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, added: Sequence[Heard], seed: int) -> list[Told]:
-    rows, table = _lesson(fold.learnt, tags, ear, added, seed)
+    whole, _, rows, table = hear(fold.learnt, tags, ear=ear, added=added, random_state=seed)
     asked = [t for t in fold.asked if is_music(t)]
     if not asked:
         return []
-    final = ear or fit_ear(learnable(fold.learnt), tags, seed)
-    asked_rows = _rows(asked, [final] * len(asked))
-    columns = families(final.heads)
+    asked_rows = _rows(asked, whole)
+    columns = families(whole.heads)
     decision, _ = fit_decision(rows, table)
     logits = decision(asked_rows)
     refitted = {f: fit_decision(_off(rows, at), table)[0](_off(asked_rows, at)) for f, at in columns.items()}
@@ -111,25 +101,8 @@ def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, added: Sequence[Hear
     ]
 
 
-def _lesson(
-    takes: Sequence[Take], tags: Sequence[str], ear: Ear | None, added: Sequence[Heard], seed: int
-) -> tuple[Matrix, Table]:
-    """The rows that `fitting.fit` learns the decision from: heard by ears that never met their groups."""
-    takes = learnable(takes)
-    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, seed)
-    heard = [*inner_hearing(takes, tags, fold_of, ear, seed), *added]
-    rows = [(h.take, h.row) for h in heard if h.row is not None]
-    folds = np.array([fold_of[take.group] for take, _ in rows])
-    return np.stack([row for _, row in rows]), Table([take for take, _ in rows], folds)
-
-
-def _rows(takes: Sequence[Take], ears: Sequence[Ear]) -> Matrix:
-    return np.stack(
-        [
-            decision_row(take.features, ear(take.features.segments), ear.heads)
-            for take, ear in zip(takes, ears, strict=True)
-        ]
-    )
+def _rows(takes: Sequence[Take], ear: Ear) -> Matrix:
+    return np.stack([decision_row(t.features, ear(t.features.segments), ear.heads) for t in takes])
 
 
 def _off(rows: Matrix, columns: npt.NDArray[np.intp]) -> Matrix:

@@ -2,7 +2,8 @@
 
 Conventions: whatever is learnt from a clip is never asked about that clip's own
 groups while training: the ear's summaries that the decision learns from, and the
-logits that the calibration learns from, come from inner folds by group. Every
+logits that the calibration learns from, come from inner folds by group (what all ears
+of a lesson share, see `ears`, excepted). Every
 random choice follows from `random_state`. Takes for checking teach nothing at all.
 """
 
@@ -11,45 +12,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVC
 
 from .dataset import Example
-from .decision import Decision, Dialogue, Expert, Forest, Kernel, Matrix, NormalScores, Scaler
-from .metric import Question, expansion, learn_projection
+from .decision import Decision, Dialogue, Expert, Forest, Kernel, Matrix, NormalScores
+from .ears import CLEAR_VARIANTS, STANDALONE_INPUT, balanced_weights, fit_ears, halved
 from .model import (
-    MUSIC,
-    SPEECH,
-    TAG,
     VOICE,
     VOICE_SUMMARY,
     Ear,
+    Flags,
     Model,
-    context,
     decision_row,
+    input_names,
     music_segments,
     sung_as,
     voice_in,
 )
 from .takes import Take
 
-Flags = npt.NDArray[np.bool_]
-
-INNER_FOLDS: Final = 3
+INNER_FOLDS: Final = 5
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
-EAR_LANDMARKS, EAR_AXES = 1000, 64
-EAR_GAMMA: Final = 0.2  # over the number of inputs, as scikit-learn's "auto" is 1.0
-QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
-QUESTION_WEIGHT: Final = 1 / 3  # of each in the ear's metric, beside the tags
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
 # Trees of the expert for clear music, the share of the inputs that each split may choose from, and the least
@@ -59,10 +51,6 @@ N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
 # spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
 DIALOGUES_LEFT_CLEAR: Final = 0.14
 GATE_STEEPNESS: Final = 3.0
-# Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.
-EAR_STRIDE: Final = {"original": 2, "varied": 4, "speech": 4, "noise": 8}
-VOICE_STRIDE: Final = 2
-CLEAR_VARIANTS: Final = ("original", "varied", "noise")
 DIALOGUE_VARIANTS: Final = ("speech",)
 LOUD_DIALOGUE: Final = "speech 0"
 VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without voices
@@ -103,68 +91,13 @@ def learnable(takes: Sequence[Take]) -> list[Take]:
     return [t for t in takes if not t.checking]
 
 
-def fit_ear(takes: Sequence[Take], tags: Sequence[str], random_state: int) -> Ear:
-    """A learnt metric, then Nystroem features with a ridge for the tags and a logistic regression for each question."""
-    rows, known, tag_rows, tag_values = _ear_table(takes, random_state)
-    scaler = _fit_scaler(rows)
-    scaled = scaler(rows)
-    gamma = EAR_GAMMA / scaled.shape[1]
-    sure = {question: np.isfinite(values) for question, values in known.items()}
-    questions = [Question(scaled[tag_rows], tag_values, 1.0)]
-    questions += [Question(scaled[sure[q]], known[q][sure[q], None], QUESTION_WEIGHT) for q in QUESTIONS]
-    projection = learn_projection(questions, gamma=gamma, axes=EAR_AXES, random_state=random_state)
-    projected = scaled @ projection
-    sample = np.random.default_rng(random_state).permutation(len(projected))[:20000]
-    nystroem = Nystroem(gamma=gamma, n_components=min(EAR_LANDMARKS, len(sample)), random_state=random_state)
-    mapped = nystroem.fit(_halved(projected[sample])).transform(projected)
-    heads = [Ridge(1.0).fit(mapped[tag_rows], tag_values)]
-    for question in QUESTIONS:
-        regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300)
-        heads.append(regression.fit(mapped[sure[question]], known[question][sure[question]]))
-    weights = np.vstack([head.coef_ for head in heads])
-    kernel = expansion(nystroem, weights, np.concatenate([np.atleast_1d(h.intercept_) for h in heads]))
-    kernel = replace(
-        kernel, landmarks=kernel.landmarks.astype(np.float16), weights=kernel.weights.astype(np.float32)
-    )
-    return Ear(scaler, projection, kernel, (*(TAG + tag for tag in tags), *QUESTIONS))
-
-
-def _halved(rows: Matrix) -> Matrix:
-    """Rounded as landmarks are stored: a nearly singular kernel would magnify a later rounding."""
-    return rows.astype(np.float16).astype(np.float64)
-
-
-def _ear_table(takes: Sequence[Take], random_state: int) -> tuple[Matrix, dict[str, Matrix], Matrix, Matrix]:
-    """Rows of context, what is known about them, which have tags, and these tags."""
-    random = np.random.default_rng(random_state)
-    rows, tags = [], []
-    known: dict[str, list[Matrix]] = {question: [] for question in QUESTIONS}
-    for take in takes:
-        stride = EAR_STRIDE[take.variant.split()[0]] if isinstance(take.example, Example) else VOICE_STRIDE
-        part = slice(int(random.integers(stride)), None, stride)
-        rows.append(context(take.features.segments)[part])
-        for question, values in known.items():
-            values.append(take.known[question][part])
-        tags.append(take.tags[part] if take.tags is not None else None)
-    width = next(t.shape[1] for t in tags if t is not None)
-    filled = [np.full((len(r), width), np.nan) if t is None else t for r, t in zip(rows, tags, strict=True)]
-    table = np.vstack(filled)
-    with_tags = np.isfinite(table[:, 0])
-    return np.vstack(rows), {q: np.concatenate(v) for q, v in known.items()}, with_tags, table[with_tags]
-
-
-def _fit_scaler(rows: Matrix) -> Scaler:
-    fitted = StandardScaler().fit(rows.astype(np.float64))
-    return Scaler(fitted.mean_, fitted.scale_)
-
-
 def fit_expert(scores: Matrix, takes: Sequence[Take], *, n_trees: int = 0) -> Expert:
     """A logistic regression, a support vector machine and, if any, trees side by side, not calibrated yet."""
     is_song = _is(takes, "song")
     weights = balanced_weights(takes, is_song)
     linear = LogisticRegression(C=LINEAR_C, max_iter=3000).fit(scores, is_song, sample_weight=weights)
     gamma = 1 / scores.shape[1]
-    machine = SVC(C=KERNEL_C, gamma=gamma).fit(_halved(scores), is_song, sample_weight=weights)
+    machine = SVC(C=KERNEL_C, gamma=gamma).fit(halved(scores), is_song, sample_weight=weights)
     # The machine's margin is about half as steep as the other's logit.
     kernel = Kernel(
         landmarks=machine.support_vectors_.astype(np.float16),
@@ -194,15 +127,6 @@ def _fit_forest(scores: Matrix, is_song: Flags, weights: Matrix, n_trees: int) -
     )
 
 
-def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
-    """Weights of equal sum on both sides; a group of n takes counts as much as the root of n."""
-    sizes = Counter(t.group for t in takes)
-    weights = np.array([t.weight / np.sqrt(sizes[t.group]) for t in takes])
-    for side in (positive, ~positive):
-        weights[side] /= weights[side].sum()
-    return weights * len(weights) / 2
-
-
 def fit(
     takes: Sequence[Take],
     tags: Sequence[str],
@@ -218,27 +142,23 @@ def fit(
     baseline is a regression on `VOICE_SUMMARY`: the decision of one who only hears
     whether someone sings.
     """
-    takes = learnable(takes)
-    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, random_state)
-    heard = [*inner_hearing(takes, tags, fold_of, ear, random_state), *added]
-    decided = [h for h in heard if h.row is not None]
-    rows = np.stack([h.row for h in decided if h.row is not None])
-    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
-    decision, logits = fit_decision(rows, table)
+    lesson = hear(takes, tags, ear=ear, added=added, random_state=random_state)
+    decision, logits = fit_decision(lesson.rows, lesson.table)
+    originals = [h for h in lesson.heard if h.row is not None and h.take.variant == "original"]
     model = Model(
-        ear=ear or fit_ear(takes, tags, random_state),
+        ear=lesson.ear,
         decision=decision,
-        voice_threshold=_voice_threshold([h for h in decided if h.take.variant == "original"], logits),
-        music_threshold=_music_threshold(heard),
+        voice_threshold=_voice_threshold(originals, logits),
+        music_threshold=_music_threshold(lesson.heard),
         band=_uncertain_band(expit(logits)),
         card={},
     )
-    return model, _voice_baseline(rows, table)
+    return model, _voice_baseline(lesson.rows, lesson.table)
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What an ear that never met a take's group made of it; `row` are the decision's inputs, for score and songs."""
+    """What an ear that a take's group did not teach made of it; `row` are the decision's inputs, for score and songs."""
 
     take: Take
     music: float
@@ -248,10 +168,17 @@ class Heard:
 
 @dataclass(frozen=True)
 class Table:
-    """The takes that the decision learns from, and the inner fold that each is tested in."""
+    """The takes that the decision learns from.
+
+    Attributes
+    ----------
+    folds : the inner fold that each is tested in, ``(takes,)``.
+    standalone : which input tells how much a clip sounds like a song on the whole, if any does.
+    """
 
     takes: list[Take]
     folds: npt.NDArray[np.int_]
+    standalone: int | None = None
 
     def of(self, variants: tuple[str, ...]) -> Flags:
         """Which takes are of such variants, ``(takes,)``."""
@@ -266,15 +193,40 @@ class Table:
         return [t for t, flag in zip(self.takes, flags, strict=True) if flag]
 
 
-def inner_hearing(
-    takes: Sequence[Take], tags: Sequence[str], fold_of: dict[str, int], ear: Ear | None, random_state: int
-) -> list[Heard]:
-    """What is heard in every take by ears that never met its group, in the order of the takes."""
-    inner = {
-        fold: ear or fit_ear(without(takes, fold_of, fold), tags, random_state)
-        for fold in sorted(set(fold_of.values()))
-    }
-    return [_hear(take, inner[fold_of[take.group]]) for take in takes]
+class Hearing(NamedTuple):
+    """What there is to learn the decision from.
+
+    Attributes
+    ----------
+    ear : taught by all takes.
+    heard : of every take, by ears that its group did not teach; then what was added.
+    rows, table : of the scores and songs among them, ``(rows, inputs)``.
+    """
+
+    ear: Ear
+    heard: list[Heard]
+    rows: Matrix
+    table: Table
+
+
+def hear(
+    takes: Sequence[Take],
+    tags: Sequence[str],
+    *,
+    ear: Ear | None = None,
+    added: Sequence[Heard] = (),
+    random_state: int = 0,
+) -> Hearing:
+    """Teach the ears with the learnable takes and hear these by them; the parameters are those of `fit`."""
+    takes = learnable(takes)
+    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, random_state)
+    whole, apart = (ear, {}) if ear else fit_ears(takes, tags, fold_of, random_state)
+    heard = [*(_hear(take, apart.get(fold_of[take.group], whole)) for take in takes), *added]
+    decided = [h for h in heard if h.row is not None]
+    inputs = input_names(whole.heads)
+    standalone = inputs.index(STANDALONE_INPUT) if STANDALONE_INPUT in inputs else None
+    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]), standalone)
+    return Hearing(whole, heard, np.stack([h.row for h in decided if h.row is not None]), table)
 
 
 def _hear(take: Take, ear: Ear) -> Heard:
@@ -294,7 +246,9 @@ def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
     known = NormalScores(fitted.quantiles_.T.astype(np.float32))
     scores = known(rows)
     originals = table.of(("original",))
-    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES)
+    clear, logits = _fit_calibrated(
+        scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES, beside=table.standalone
+    )
     return Decision(known, clear, _fit_dialogue(scores, table)), logits
 
 
@@ -317,19 +271,35 @@ def _loud_dialogue(table: Table) -> Flags:
 
 
 def _fit_calibrated(
-    scores: Matrix, table: Table, chosen: Flags, asked: Flags, *, n_trees: int = 0
+    scores: Matrix,
+    table: Table,
+    chosen: Flags,
+    asked: Flags,
+    *,
+    n_trees: int = 0,
+    beside: int | None = None,
 ) -> tuple[Expert, Matrix]:
-    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about."""
-    logits = np.full(len(scores), np.nan)
+    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about.
+
+    The calibration weighs the input `beside`, if any, once more beside the expert (stacked generalisation, Wolpert
+    1992): as one of hundreds it counts for little, and it tells nearly as much as all of them.
+    """
+    told = np.zeros((len(scores), 1)) if beside is None else scores[:, [beside, beside]]
     for fold in np.unique(table.folds):
         others, tested = chosen & (table.folds != fold), asked & (table.folds == fold)
         if tested.any():
-            logits[tested] = fit_expert(scores[others], table.chosen(others), n_trees=n_trees)(scores[tested])
-    is_song = _is(table.chosen(asked), "song")
-    calibration = LogisticRegression(C=1e6).fit(logits[asked, None], is_song)
-    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
+            expert = fit_expert(scores[others], table.chosen(others), n_trees=n_trees)
+            told[tested, 0] = expert(scores[tested])
+    calibration = LogisticRegression(C=1e6).fit(told[asked], _is(table.chosen(asked), "song"))
+    slope, *more = calibration.coef_[0].tolist()
     expert = fit_expert(scores[chosen], table.chosen(chosen), n_trees=n_trees)
-    return replace(expert, slope=slope, offset=offset), slope * logits[asked] + offset
+    coefficients = expert.coefficients.copy()
+    if beside is not None:
+        coefficients[beside] += more[0] / (slope * expert.linear_share)
+    calibrated = replace(
+        expert, coefficients=coefficients, slope=slope, offset=float(calibration.intercept_[0])
+    )
+    return calibrated, calibration.decision_function(told[asked])
 
 
 def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, float]:

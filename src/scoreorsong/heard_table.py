@@ -34,7 +34,7 @@ def save_heard(path: str | os.PathLike[str], heard: Sequence[Heard], model: Mode
 
     Parameters
     ----------
-    heard : by ears that never met the takes' groups, as `fitting.inner_hearing` gives it.
+    heard : by ears that the takes' groups did not teach, as `fitting.hear` gives it.
     model : whose ear it goes with, and which learnt its decision from them.
     """
     kept = [h for h in heard if h.row is not None or h.take.variant == "original"]

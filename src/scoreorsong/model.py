@@ -1,8 +1,8 @@
 """Features → probabilities: what is learnt, and how it is applied.
 
 Two stages. The *ear* reads every half second within its 3.6 s of context and
-says how much it sounds like singing, like speech, like music at all, and like each of 50 tags
-that a teacher network knows. The *decision* (see `decision`) weighs the clip's own
+says how much it sounds like singing, like speech, like music at all, like each of 50 tags
+that a teacher network knows, and like a song. The *decision* (see `decision`) weighs the clip's own
 features together with a summary of what the ear heard.
 """
 
