@@ -49,7 +49,7 @@ LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
 N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
 # Share of the loud dialogues for which the gate to their expert may stay shut. Few songs are half
 # spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
-DIALOGUES_LEFT_CLEAR: Final = 0.14
+DIALOGUES_LEFT_CLEAR: Final = 0.1
 GATE_STEEPNESS: Final = 3.0
 DIALOGUE_VARIANTS: Final = ("speech",)
 LOUD_DIALOGUE: Final = "speech 0"
