@@ -45,6 +45,7 @@ TOPICS: Final = {
     "the development": ("brightness_", "density_"),
     "the voice": ("voice_",),
     "speech": ("speech_",),
+    "the likeness to known songs": ("tag_standalone song_",),
     "the impression": ("tag_",),
 }
 HEARD_VOICES: Final = {"voice": "singing voice", "speech": "speech"}
