@@ -577,6 +577,27 @@ def test_the_music_threshold_keeps_music_and_finds_its_absence():
 # ---- all of it
 
 
+def test_every_take_is_heard_by_the_ear_that_its_group_did_not_teach(takes, monkeypatch):
+    fitted, given = fitting.fit_ears, []
+
+    def noting(kept, tags, fold_of, random_state):
+        given.append((fitted(kept, tags, fold_of, random_state), fold_of))
+        return given[-1][0]
+
+    monkeypatch.setattr(fitting, "fit_ears", noting)
+    lesson = hear(takes, TAGS)
+    ((both, fold_of),) = given
+    assert lesson.ear is both.whole
+    assert [h.take for h in lesson.heard] == learnable(takes)
+    decided = [h for h in lesson.heard if h.row is not None]
+    assert [h.take for h in decided] == [t for t in learnable(takes) if isinstance(t.example, Example)]
+    for h, row in zip(decided, lesson.rows, strict=True):
+        ear = both.apart[fold_of[h.take.group]]
+        expected = decision_row(h.take.features, ear(h.take.features.segments), ear.heads)
+        np.testing.assert_array_equal(h.row, expected)
+        np.testing.assert_array_equal(row, expected)
+
+
 def test_two_fits_give_the_same_bytes(takes, model, tmp_path):
     again, _ = fit(takes, TAGS)
     ids = [m.save(tmp_path / f"{i}.model") for i, m in enumerate((model, again))]
