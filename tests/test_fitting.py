@@ -348,6 +348,14 @@ def test_the_calibration_weighs_an_input_beside_the_expert():
         assert np.abs(calibration.coef_[0, 1]) > 0.01
 
 
+@pytest.mark.parametrize("standalone", [None, 3])
+def test_where_all_clips_are_alike_a_song_is_as_likely_as_not(standalone):
+    rows, table = np.ones((120, 20)), replace(spoken_takes()[1], standalone=standalone)
+    decision, logits = fit_decision(rows, table)
+    np.testing.assert_allclose(decision.clear(decision.scores(rows[:1])), 0, atol=1e-6)
+    np.testing.assert_allclose(logits, 0, atol=1e-6)
+
+
 def test_what_sounds_like_a_song_is_weighed_once_more(takes):
     """Where the ear tells of it; one of an older release, or of another's making, may not."""
     lesson = hear(takes, TAGS)

@@ -294,7 +294,7 @@ def _fit_calibrated(
     slope, *more = calibration.coef_[0].tolist()
     expert = fit_expert(scores[chosen], table.chosen(chosen), n_trees=n_trees)
     coefficients = expert.coefficients.copy()
-    if beside is not None:
+    if beside is not None and slope:  # without one all inputs are alike, and there is nothing to weigh
         coefficients[beside] += more[0] / (slope * expert.linear_share)
     calibrated = replace(
         expert, coefficients=coefficients, slope=slope, offset=float(calibration.intercept_[0])
