@@ -17,7 +17,7 @@ from scoreorsong import fitting, lessons
 from scoreorsong.augmentation import CHECKS, COPIES
 from scoreorsong.dataset import Example, read_companions, read_labels
 from scoreorsong.decision import SUREST_SHARE
-from scoreorsong.ears import QUESTIONS, STANDALONE_INPUT, balanced_weights
+from scoreorsong.ears import QUESTIONS, balanced_weights
 from scoreorsong.fitting import (
     fit,
     fit_decision,
@@ -34,7 +34,6 @@ from scoreorsong.model import (
     Kernel,
     Scaler,
     decision_row,
-    input_names,
     sung_as,
 )
 from scoreorsong.training import train_on_takes
@@ -327,48 +326,11 @@ def test_calibration_is_a_regression_on_what_inner_folds_say(variants):
     np.testing.assert_allclose(logits, calibration.decision_function(held_out[chosen, None]))
 
 
-def test_the_calibration_weighs_an_input_beside_the_expert():
-    """Stacked: the regression on what inner folds say and on the input, whether or not there are trees."""
-    rows, table = spoken_takes(width=40)
-    chosen = table.of(("original",))
-    for n_trees in (0, 5):
-        expert, logits = fitting._fit_calibrated(rows, table, chosen, chosen, n_trees=n_trees, beside=7)
-        told = np.zeros((len(rows), 2))
-        told[:, 1] = rows[:, 7]
-        for fold in range(4):
-            others, tested = chosen & (table.folds != fold), chosen & (table.folds == fold)
-            by_others = fit_expert(rows[others], table.chosen(others), n_trees=n_trees)
-            told[tested, 0] = by_others(rows[tested])
-        calibration = LogisticRegression(C=1e6).fit(told[chosen], songs(table)[chosen])
-        np.testing.assert_allclose(logits, calibration.decision_function(told[chosen]))
-        alone = fit_expert(rows[chosen], table.chosen(chosen), n_trees=n_trees)
-        asked = np.random.default_rng(5).standard_normal((30, 40))
-        expected = calibration.decision_function(np.stack([alone(asked), asked[:, 7]], axis=1))
-        np.testing.assert_allclose(expert(asked), expected, atol=1e-9)
-        assert np.abs(calibration.coef_[0, 1]) > 0.01
-
-
-@pytest.mark.parametrize("standalone", [None, 3])
-def test_where_all_clips_are_alike_a_song_is_as_likely_as_not(standalone):
-    rows, table = np.ones((120, 20)), replace(spoken_takes()[1], standalone=standalone)
+def test_where_all_clips_are_alike_a_song_is_as_likely_as_not():
+    rows, table = np.ones((120, 20)), spoken_takes()[1]
     decision, logits = fit_decision(rows, table)
     np.testing.assert_allclose(decision.clear(decision.scores(rows[:1])), 0, atol=1e-6)
     np.testing.assert_allclose(logits, 0, atol=1e-6)
-
-
-def test_what_sounds_like_a_song_is_weighed_once_more(takes):
-    """Where the ear tells of it; one of an older release, or of another's making, may not."""
-    lesson = hear(takes, TAGS)
-    assert input_names(lesson.ear.heads)[lesson.table.standalone] == STANDALONE_INPUT
-    own = [t for t in takes if isinstance(t.example, Example)]
-    deaf = replace(lesson.ear, heads=("other", *lesson.ear.heads[1:-1], "another"))
-    assert hear(own, (), ear=deaf).table.standalone is None
-    decision, _ = fit_decision(lesson.rows, lesson.table)
-    plain, _ = fit_decision(lesson.rows, replace(lesson.table, standalone=None))
-    others = np.arange(lesson.rows.shape[1]) != lesson.table.standalone
-    np.testing.assert_array_equal(decision.clear.coefficients[others], plain.clear.coefficients[others])
-    assert decision.clear.coefficients[~others] != plain.clear.coefficients[~others]
-    np.testing.assert_array_equal(decision.dialogue.expert.coefficients, plain.dialogue.expert.coefficients)
 
 
 # ---- the gate

@@ -3,8 +3,7 @@
 The decision is a mixture of two experts (Jacobs et al. 1991): one for music that
 is clear to hear, one for music under dialogue, and a gate that says whether someone
 speaks over it. An expert weighs linearly, by likeness to known clips and, where the music is
-clear, by many decision trees; the mean of their logits is calibrated. What the calibration of the expert for
-clear music weighs beside the mean is folded into the linear weights.
+clear, by many decision trees; the mean of their logits is calibrated.
 
 Fitted elsewhere (see `fitting`), so that a stored model means the same under every
 version of scikit-learn. Conventions: a song is the positive class; logits are natural
@@ -243,11 +242,6 @@ class Expert:
     def __post_init__(self) -> None:
         if self.forest is not None:
             self.forest.check(len(self.coefficients))
-
-    @property
-    def linear_share(self) -> float:
-        """How much the linear logit counts in the mean."""
-        return 1 / 2 if self.forest is None else 1 / 4
 
     def __call__(self, scores: Matrix) -> Matrix:
         """The logit of each row, ``(rows,)``."""

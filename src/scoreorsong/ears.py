@@ -32,7 +32,6 @@ QUESTION_WEIGHT: Final = 1 / 3  # of each in the metric, beside the tags
 # asked about it, since all ears share that: those of the folds would know by it the labels that they must not.
 STANDALONE: Final = TAG + "standalone song"
 STANDALONE_ALPHA: Final = 0.3
-STANDALONE_INPUT: Final = f"{STANDALONE}_mean"  # of the decision
 CLEAR_VARIANTS: Final = ("original", "varied", "noise")  # in which nobody speaks
 # Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.
 STRIDE: Final = {"original": 2, "varied": 4, "speech": 4, "noise": 8}

@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Forest, Kernel, Matrix, NormalScores
-from .ears import CLEAR_VARIANTS, STANDALONE_INPUT, balanced_weights, fit_ears, halved
+from .ears import CLEAR_VARIANTS, balanced_weights, fit_ears, halved
 from .model import (
     VOICE,
     VOICE_SUMMARY,
@@ -33,7 +33,6 @@ from .model import (
     Flags,
     Model,
     decision_row,
-    input_names,
     music_segments,
     sung_as,
     voice_in,
@@ -173,12 +172,10 @@ class Table:
     Attributes
     ----------
     folds : the inner fold that each is tested in, ``(takes,)``.
-    standalone : which input tells how much a clip sounds like a song on the whole, if any does.
     """
 
     takes: list[Take]
     folds: npt.NDArray[np.int_]
-    standalone: int | None = None
 
     def of(self, variants: tuple[str, ...]) -> Flags:
         """Which takes are of such variants, ``(takes,)``."""
@@ -223,9 +220,7 @@ def hear(
     whole, apart = (ear, {}) if ear else fit_ears(takes, tags, fold_of, random_state)
     heard = [*(_hear(take, apart.get(fold_of[take.group], whole)) for take in takes), *added]
     decided = [h for h in heard if h.row is not None]
-    inputs = input_names(whole.heads)
-    standalone = inputs.index(STANDALONE_INPUT) if STANDALONE_INPUT in inputs else None
-    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]), standalone)
+    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
     return Hearing(whole, heard, np.stack([h.row for h in decided if h.row is not None]), table)
 
 
@@ -246,9 +241,7 @@ def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
     known = NormalScores(fitted.quantiles_.T.astype(np.float32))
     scores = known(rows)
     originals = table.of(("original",))
-    clear, logits = _fit_calibrated(
-        scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES, beside=table.standalone
-    )
+    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES)
     return Decision(known, clear, _fit_dialogue(scores, table)), logits
 
 
@@ -271,35 +264,19 @@ def _loud_dialogue(table: Table) -> Flags:
 
 
 def _fit_calibrated(
-    scores: Matrix,
-    table: Table,
-    chosen: Flags,
-    asked: Flags,
-    *,
-    n_trees: int = 0,
-    beside: int | None = None,
+    scores: Matrix, table: Table, chosen: Flags, asked: Flags, *, n_trees: int = 0
 ) -> tuple[Expert, Matrix]:
-    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about.
-
-    The calibration weighs the input `beside`, if any, once more beside the expert (stacked generalisation, Wolpert
-    1992): as one of hundreds it counts for little, and it tells nearly as much as all of them.
-    """
-    told = np.zeros((len(scores), 1)) if beside is None else scores[:, [beside, beside]]
+    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about."""
+    told = np.zeros((len(scores), 1))
     for fold in np.unique(table.folds):
         others, tested = chosen & (table.folds != fold), asked & (table.folds == fold)
         if tested.any():
             expert = fit_expert(scores[others], table.chosen(others), n_trees=n_trees)
             told[tested, 0] = expert(scores[tested])
     calibration = LogisticRegression(C=1e6).fit(told[asked], _is(table.chosen(asked), "song"))
-    slope, *more = calibration.coef_[0].tolist()
     expert = fit_expert(scores[chosen], table.chosen(chosen), n_trees=n_trees)
-    coefficients = expert.coefficients.copy()
-    if beside is not None and slope:  # without one all inputs are alike, and there is nothing to weigh
-        coefficients[beside] += more[0] / (slope * expert.linear_share)
-    calibrated = replace(
-        expert, coefficients=coefficients, slope=slope, offset=float(calibration.intercept_[0])
-    )
-    return calibrated, calibration.decision_function(told[asked])
+    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
+    return replace(expert, slope=slope, offset=offset), calibration.decision_function(told[asked])
 
 
 def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, float]:
