@@ -36,7 +36,7 @@ def small_blocks(monkeypatch):
     """Many blocks in a short clip, of which nothing fits in memory."""
     monkeypatch.setattr(span, "BLOCK_FRAMES", 10 * SEGMENT_FRAMES)
     monkeypatch.setattr(sl, "MEMORY_BYTES", 10_000)
-    monkeypatch.setattr(sl, "KEPT_BYTES", 1_000)
+    monkeypatch.setattr(sl, "IN_MEMORY_BYTES", 1_000)
 
 
 def in_one_block(samples, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_short_rest_belongs_to_the_group_before(n_frames, expected):
 
 @pytest.mark.parametrize("in_memory", [1, 1 << 20])
 def test_kept_rows_come_back_whole(in_memory, monkeypatch):
-    monkeypatch.setattr(sl, "KEPT_BYTES", in_memory)
+    monkeypatch.setattr(sl, "IN_MEMORY_BYTES", in_memory)
     rows = {name: np.random.default_rng(n).random((n, 50), np.float32) for name, n in (("a", 1), ("b", 3))}
     with closing(Kept(50)) as kept:
         for frames in (slice(0, 20), slice(20, 45), slice(45, 50)):

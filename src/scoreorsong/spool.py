@@ -18,7 +18,7 @@ from .errors import ScoreOrSongError
 from .spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 
 MEMORY_BYTES: Final = 16 << 20  # of spectra
-KEPT_BYTES: Final = 2 << 20  # of rows, which take 0.15 MB per minute
+IN_MEMORY_BYTES: Final = 2 << 20  # of rows, which take 0.15 MB per minute
 NAMES: Final = tuple(f.name for f in fields(Spectra))
 
 
@@ -82,7 +82,7 @@ class Kept:
     def __init__(self, n_frames: int) -> None:
         self._row_bytes = 4 * n_frames
         self._rows: dict[str, range] = {}
-        self._file = tempfile.SpooledTemporaryFile(KEPT_BYTES)  # noqa: SIM115 - closed by `close`
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed by `close`
 
     def put(self, name: str, rows: Array, frames: slice) -> None:
         """Keep the rows ``(rows, frames)`` of some of the frames, always as many under a name."""
