@@ -159,6 +159,8 @@ def test_progress_is_told_in_seconds_of_sound(programme, capsys, monkeypatch):
     lines = [line for line in err.replace("\r", "\n").splitlines() if "of sound" in line]
     assert len(lines) == 30
     assert re.search(r"50% .*15/30 \[\d\d:\d\d<\d\d:\d\d, .*s of sound", lines[14])
+    again = [line for line in err.splitlines() if "cues heard again" in line]
+    assert re.search(rf"100% {len(again)}/{len(again)} \[", again[-1])
 
 
 def test_what_was_odd_is_told_on_stderr_if_the_lines_are_not_printed(tmp_path, capsys):

@@ -249,12 +249,14 @@ def test_a_glimpse_is_the_call_on_what_is_left_between_the_words(programme, hear
 def test_glimpses_count_as_much_as_is_spoken(heard, spool, share):
     model, talk = small_model(), replace(heard, dialogue=np.full(len(heard.dialogue), share))
     before = weigh(talk, model)
-    after, weight = heard_again(before, talk, spool, model), share * GLIMPSE_WEIGHT
+    asked, weight = list[slice](), share * GLIMPSE_WEIGHT
+    after = heard_again(before, talk, spool, model, lambda cues: asked.extend(cues) or asked)
     parts = [slice(first, end) for first, end, state in before.runs() if STATES[state] != "no_music"]
     expected = before.song.copy()
     for part, glimpse in zip(parts, glimpses(talk, before.music, parts, spool, model), strict=True):
         expected[part] = (before.song[part] + weight * glimpse) / (1 + weight)
     assert len(parts) >= 3
+    assert asked == (parts if share else [])
     np.testing.assert_allclose(after.song, expected)
     np.testing.assert_array_equal(after.music, before.music)
 

@@ -10,7 +10,7 @@ that a part can be heard again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -104,7 +104,7 @@ def listen(blocks: Iterable[Samples], model: Model, spool: Spool) -> Heard:
     return Heard(heads, sounding, meter.level_db(len(points)), song, dialogue, meter.duration_s)
 
 
-def glimpses(heard: Heard, music: Matrix, parts: Sequence[slice], spool: Spool, model: Model) -> list[float]:
+def glimpses(heard: Heard, music: Matrix, parts: Iterable[slice], spool: Spool, model: Model) -> list[float]:
     """The logit of a song of each part, from what is heard of its music where least is spoken.
 
     As listeners hear a voice through noise by the glimpses that the noise leaves of it (Cooke 2006), here of music through voices.

@@ -38,6 +38,7 @@ from .timecode import DEFAULT_FPS, DEFAULT_START, frame_rate
 
 Path: TypeAlias = str | os.PathLike[str]
 Fps: TypeAlias = float | str
+Again: TypeAlias = Callable[[list[slice]], Iterable[slice]]
 
 STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
@@ -255,13 +256,17 @@ def timeline(
 
 
 def of_audio(
-    audio: Audio, *, model: Model | None = None, progress: Callable[[Audio], Iterable[Samples]] = iter
+    audio: Audio,
+    *,
+    model: Model | None = None,
+    progress: Callable[[Audio], Iterable[Samples]] = iter,
+    again: Again = iter,
 ) -> Timeline:
-    """The timeline of an opened source, whose blocks `progress` may count as it passes them on."""
+    """The timeline of an opened source: `progress` may count its blocks, and `again` the cues to be heard again, as they pass."""
     model = model or default_model()
     with one_blas_thread(), Spool() as spool:  # many small products: threads would only wait for one another
         heard = listen(progress(audio), model, spool)
-        evidence = heard_again(weigh(heard, model), heard, spool, model)
+        evidence = heard_again(weigh(heard, model), heard, spool, model, again)
     warn_if_odd(audio, heard.duration_s, silent=not heard.sounding.any())
     return Timeline(
         source=audio.name,
@@ -332,12 +337,14 @@ def weigh(heard: Heard, model: Model) -> Evidence:
     )
 
 
-def heard_again(evidence: Evidence, heard: Heard, spool: Spool, model: Model) -> Evidence:
+def heard_again(
+    evidence: Evidence, heard: Heard, spool: Spool, model: Model, again: Again = iter
+) -> Evidence:
     """The evidence, that for a song weighed against what each run of music sounds like where least is spoken over it."""
     weights, song = GLIMPSE_WEIGHT * heard.spoken(), evidence.song.copy()
     music = (slice(first, end) for first, end, state in evidence.runs() if STATES[state] != "no_music")
     parts = [part for part in music if weights[part].any()]  # never any of a model that knows no dialogue
-    for part, glimpse in zip(parts, glimpses(heard, evidence.music, parts, spool, model), strict=True):
+    for part, glimpse in zip(parts, glimpses(heard, evidence.music, again(parts), spool, model), strict=True):
         weight = weights[part].mean()
         song[part] = (song[part] + weight * glimpse) / (1 + weight)
     return replace(evidence, song=song, sung=model.sung_segments(heard.heads, heard.sounding == 0, song))

@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     outputs = _outputs(options)
     for path, write in outputs.items():
         _check(path, write, options.file)
-    timeline = of_audio(audio, model=chosen_model(options.model), progress=_counted)
+    timeline = of_audio(audio, model=chosen_model(options.model), progress=_counted, again=_counted_again)
     failed = sum(not _written(timeline, path, write) for path, write in outputs.items())
     if failed or not options.output:
         print(timeline)  # what was heard is not lost with a full disk
@@ -184,6 +184,11 @@ def _counted(audio: Audio) -> Iterator[Samples]:
     first = next(seconds)  # with it the length is known
     total = math.ceil(audio.announced_s) or None
     return progress_shown(chain([first], seconds), total, unit="s of sound")
+
+
+def _counted_again(cues: list[slice]) -> Iterator[slice]:
+    """The same cues, counted off on stderr."""
+    return progress_shown(cues, len(cues), unit=" cues heard again")
 
 
 def _by_second(audio: Audio) -> Iterator[Samples]:
