@@ -39,8 +39,13 @@ CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 # Songs are sung and most scores are not: so much of the logit of a song, held within ±`SUREST_SONG`, is added to the voice's.
-SUNG_AS_SONG: Final = 0.4
+SUNG_AS_SONG: Final = 0.8
 SUREST_SONG: Final = 2.0
+# Singers differ in how surely they are heard: so much of what the ear says where it is surest, that is of this
+# percentile of the minute around, is taken off the voice's logit.
+TAKEN_OFF: Final = 0.5
+SUREST_PERCENTILE: Final = 90
+MINUTE_SEGMENTS: Final = round(60 / SEGMENT_S)
 
 
 @dataclass(frozen=True)
@@ -307,9 +312,11 @@ def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...]) -> Flags:
 
 
 def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:
-    """The voice's logit, averaged over neighbouring segments, ``(segments,)``, in what has this logit of a song."""
+    """The voice's logit, averaged over neighbouring segments and beside the minute around, ``(segments,)``, in what has this logit of a song."""
     voice = heard[:, heads.index(VOICE)].astype(np.float64)
-    return scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest") + sung_as(song)
+    smooth = scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest")
+    surest = scipy.ndimage.percentile_filter(smooth, SUREST_PERCENTILE, MINUTE_SEGMENTS, mode="reflect")
+    return np.asarray(smooth - TAKEN_OFF * surest + sung_as(song))
 
 
 def sung_as(song: float | Matrix) -> Matrix:
