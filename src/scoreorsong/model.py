@@ -196,8 +196,8 @@ class Model:
     ) -> Self:
         """A scikit-learn classifier of clip features in the place of the decision.
 
-        What it says of a clip's probability is kept to 1e-6, in a file that needs no scikit-learn; the voice,
-        the music and ``no_music`` stay with the ear.
+        What it says of a clip's probability is kept to 1e-6, in a file that needs no scikit-learn; the music, ``no_music``
+        and the voice stay with the ear, to whose word on the voice the estimator's logit is added as ever (`sung_as`).
 
         Parameters
         ----------
