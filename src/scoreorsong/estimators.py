@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-import joblib
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
@@ -23,6 +22,7 @@ from .decision import Decision, Expert, Kernel, Matrix, Standard
 from .errors import ModelError
 from .extraction import extract
 from .features import schema
+from .processes import in_processes
 
 
 class ClipFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,8 +58,8 @@ class ClipFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         AudioError : for the first source that cannot be read.
         """
-        vectors = joblib.Parallel(n_jobs=self.n_jobs)(joblib.delayed(self._vector)(source) for source in X)
-        return np.array(vectors, dtype=np.float32).reshape(-1, len(schema.NAMES))
+        vectors = in_processes(self._vector, X, self.n_jobs)
+        return np.array(list(vectors), dtype=np.float32).reshape(-1, len(schema.NAMES))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the columns."""

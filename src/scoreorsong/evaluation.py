@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from . import breakdown, publication, remarks
@@ -34,6 +33,7 @@ from .figures import RESAMPLES, Figure, absent, figures
 from .lessons import LEARNT_EAR, Lesson, Recalled, prepare, recalled
 from .model import MUSIC, SPEECH, VOICE, Ear, Model, load_model
 from .prediction import Failure, default_model
+from .processes import in_processes
 from .takes import Take
 from .verdicts import Plan, Verdict, cross_validate, judge
 
@@ -317,7 +317,7 @@ def _originals(
     examples: Sequence[Example], jobs: int | None, progress: Progress | None
 ) -> tuple[list[Take], list[Failure]]:
     """The clips as they are, and those that cannot be read."""
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(_original)(e) for e in examples)
+    work = in_processes(_original, examples, jobs)
     done = list(progress(work, len(examples)) if progress else work)
     takes, failures = [t for t in done if isinstance(t, Take)], [f for f in done if isinstance(f, Failure)]
     if not takes:

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import joblib
-
 from .acquaintance import hashes
 from .added import NOTHING, SHIPPED, Added, added_to, check_name
 from .blas import one_blas_thread
 from .copies import with_copies_together
 from .dataset import Companions, Example, read_companions, read_labels
+from .processes import in_processes
 from .takes import Take, jobs
 from .verdicts import Plan
 
@@ -127,9 +126,7 @@ def make_takes(
 ) -> list[Take]:
     """All takes of the examples, in a stable order."""
     pieces = jobs(examples, companions, random_state)
-    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        joblib.delayed(_on_one_thread)(piece) for piece in pieces
-    )
+    done = in_processes(_on_one_thread, pieces, n_jobs)
     return [take for takes in (progress(done, len(pieces)) if progress else done) for take in takes]
 
 

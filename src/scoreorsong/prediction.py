@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
-
-import joblib
 
 from .audio import Source, source_name
 from .blas import one_blas_thread
@@ -23,6 +21,7 @@ from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
 from .features import Features, schema
 from .model import MUSIC, VOICE, Judgement, Model, load_model
+from .processes import in_processes
 
 _loading: Final = Lock()
 
@@ -170,9 +169,8 @@ def predict_many(
     ModelError : the shipped model is missing.
     """
     model = model or default_model()
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
     try:
-        yield from parallel(joblib.delayed(attempt)(source, model) for source in sources)
+        yield from in_processes(partial(attempt, model=model), sources, jobs)
     except BrokenExecutor as error:
         raise BatchError(
             "a worker process died: out of memory, or a decoder crashed; scan or predict_folder find the file "
