@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from .decision import Matrix
 from .ears import balanced_weights
 from .fitting import fold_of_groups, without
-from .model import VOICE_SUMMARY, Ear, Model, decision_row
+from .model import VOICE_SUMMARY, Ear, Model
 from .takes import Take
 from .verdicts import N_FOLDS, Verdict, is_music, judge
 
@@ -46,7 +46,7 @@ def _voice_only(takes: Sequence[Take], ear: Ear) -> LogisticRegression:
 
 def _sung(take: Take, ear: Ear) -> Matrix:
     """What the ear makes of the voice, ``(1, len(VOICE_SUMMARY))``."""
-    row = decision_row(take.features, ear(take.features.segments), ear.heads)
+    _, row = ear.hear(take.features)
     return row[None, -len(VOICE_SUMMARY) :]
 
 

@@ -20,7 +20,7 @@ from . import metrics as m
 from .decision import Decision, Matrix
 from .figures import Figure, Measure, figure_of
 from .fitting import Heard, fit_decision, hear
-from .model import Ear, Model, decision_row, input_names
+from .model import Ear, Model, input_names
 from .prediction import describe_input
 from .takes import Take
 from .verdicts import Fold, Plan, Verdict, in_folds, is_music
@@ -102,7 +102,7 @@ def _told(fold: Fold, tags: Sequence[str], ear: Ear | None, added: Sequence[Hear
 
 
 def _rows(takes: Sequence[Take], ear: Ear) -> Matrix:
-    return np.stack([decision_row(t.features, ear(t.features.segments), ear.heads) for t in takes])
+    return np.stack([ear.hear(t.features)[1] for t in takes])
 
 
 def _off(rows: Matrix, columns: npt.NDArray[np.intp]) -> Matrix:

@@ -32,7 +32,6 @@ from .model import (
     Ear,
     Flags,
     Model,
-    decision_row,
     music_segments,
     sung_as,
     voice_in,
@@ -225,13 +224,13 @@ def hear(
 
 
 def _hear(take: Take, ear: Ear) -> Heard:
-    heard, silent = ear(take.features.segments), take.features.silent
+    (heard, row), silent = ear.hear(take.features), take.features.silent
     decides = take.label != "no_music" and isinstance(take.example, Example)
     return Heard(
         take,
         music=float(music_segments(heard, silent, ear.heads).mean()),
         voice=voice_in(heard, ear.heads)[~silent],
-        row=decision_row(take.features, heard, ear.heads) if decides else None,
+        row=row if decides else None,
     )
 
 

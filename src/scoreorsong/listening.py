@@ -22,7 +22,7 @@ from scipy.special import expit, logit
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
 from .features import SEGMENT_FRAMES, SEGMENT_S, measure
-from .model import MUSIC, SPEECH, Model, decision_row
+from .model import MUSIC, SPEECH, Model
 from .spectra import HOP, Array, Spectra, joined, stream
 from .spool import Spool
 
@@ -182,8 +182,7 @@ def _judge(window: Spectra, model: Model) -> tuple[Matrix, Votes]:
 def _heard(spectra: Spectra, model: Model) -> tuple[npt.NDArray[np.bool_], Matrix, Matrix]:
     """Which points are silent, the ear's logits of them, and the one row of the decision's normal scores."""
     features = measure(spectra, source="", windows=False)
-    heard = model.ear(features.segments)
-    row = decision_row(features, heard, model.ear.heads)
+    heard, row = model.ear.hear(features)
     return features.silent, heard, model.decision.scores(row[None])
 
 

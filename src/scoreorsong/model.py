@@ -64,6 +64,11 @@ class Ear:
         """A logit per segment and head, ``(segments, heads)``."""
         return np.concatenate([self.kernel(self.scaler(r) @ self.projection) for r in _contexts(segments)])
 
+    def hear(self, features: Features) -> tuple[Matrix, Matrix]:
+        """What it hears in a clip, and the decision's inputs for it, in the order of `input_names`."""
+        heard = self(features.segments)
+        return heard, decision_row(features, heard, self.heads)
+
     @property
     def ear_id(self) -> str:
         """Hash of its numbers: what two ears of one id hear is the same."""
@@ -120,8 +125,8 @@ class Model:
         ModelError : no probability comes out, as of a file whose numbers no training gave.
         """
         with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
-            heard = self.ear(features.segments)
-            scores = self.decision.scores(decision_row(features, heard, self.ear.heads)[None])
+            heard, row = self.ear.hear(features)
+            scores = self.decision.scores(row[None])
             song = float(self.decision.of_scores(scores)[0])
             dialogue = float(self.decision.share(scores)[0])
             contributions = self.decision.contributions(scores[0])

@@ -21,7 +21,7 @@ from .blas import one_blas_thread
 from .dataset import Example
 from .decision import Matrix
 from .fitting import Heard, fit, fold_of_groups, without
-from .model import MUSIC, VOICE_SUMMARY, Ear, Model, decision_row, voice_in
+from .model import MUSIC, VOICE_SUMMARY, Ear, Model, voice_in
 from .takes import Take
 
 N_FOLDS: Final = 5
@@ -144,12 +144,13 @@ def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression | No
     """What the model, and the vocals-only baseline, say of takes."""
     verdicts = []
     for take in takes:
-        heard = model.ear(take.features.segments)
-        row = decision_row(take.features, heard, model.ear.heads)[None]
-        logit = float(model.decision(row)[0])
+        heard, row = model.ear.hear(take.features)
+        logit = float(model.decision(row[None])[0])
         fractions = model.listen(heard, take.features.silent, logit)
         label, confident = model.call(float(expit(logit)), fractions[MUSIC])
-        voice_only = float(baseline.decision_function(row[:, -len(VOICE_SUMMARY) :])[0]) if baseline else None
+        voice_only = (
+            float(baseline.decision_function(row[None, -len(VOICE_SUMMARY) :])[0]) if baseline else None
+        )
         voice = voice_in(heard, model.ear.heads, logit)
         sung = model.sung_segments(heard, take.features.silent, logit)
         verdicts.append(Verdict(take, logit, voice_only, fractions, label, confident, voice, sung))
