@@ -183,7 +183,9 @@ COMES_AND_GOES = """predict(clip, rate=22050)
     first.result()"""
 STAYS_LONGER = """with one_blas_thread():
         may_end.set()
-        first.result()"""
+        first.result()
+        assert set(blas_threads()) == {1}, "the first one to leave set it back for the other too"
+    """
 
 
 @pytest.mark.parametrize("other", [COMES_AND_GOES, STAYS_LONGER])

@@ -1,41 +1,47 @@
 """Work in any number of Python threads → one BLAS thread for it.
 
-A clip is too little work to share: BLAS threads would only wait for one another. Their number
-belongs to the process, and whoever is done with it sets back what was there when he came. So of
-several Python threads only the first one in holds it; a second one that stayed longer would set
-back the first one's 1, for good.
+A clip is too little work to share: BLAS threads would only wait for one another, and the last bits of
+a sum may depend on how many there are. Their number belongs to the process: the first Python thread to
+come in sets it, and the last one to leave sets it back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from threading import Lock
 from typing import Final
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
-_held: Final = Lock()
+_door: Final = Lock()
+_inside: Final[list[ExitStack]] = []  # what the first one set, once for everyone in here
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold the number of BLAS threads at one, unless another Python thread holds it already.
+    """Hold the number of BLAS threads at one, as long as any Python thread is in here.
 
     Examples
     --------
     >>> with one_blas_thread():
     ...     pass
     """
-    if not _held.acquire(blocking=False):
-        yield
-        return
+    with _door:
+        held = _inside[0] if _inside else ExitStack()
+        if not _inside:
+            held.enter_context(_libraries().limit(limits=1))
+        _inside.append(held)
     try:
-        with _libraries().limit(limits=1):
-            yield
+        yield
     finally:
-        _held.release()
+        with _door:
+            _inside.pop()
+            if not _inside:
+                # Only who set it may set it back, as threadpoolctl has it, and that may have been another.
+                OpenBLASController.clear_controlling_thread(force=True)
+                held.close()
 
 
 @cache
