@@ -10,10 +10,12 @@ from __future__ import annotations
 import inspect
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import RATE_HZ, write_class_folders, write_wav
+from joblib._parallel_backends import ThreadingBackend
 from scipy.special import logit
 from sklearn import config_context
 from sklearn.base import clone
@@ -263,6 +265,19 @@ def test_truth_may_be_numbers_with_1_for_song():
     assert model.card["clips"] == 60
     assert model.card["ear"] == f"of model {default_model().model_id}"
     assert model.card["estimator"] == "LogisticRegression(max_iter=5000)"
+
+
+class AllAtOnce(ThreadingBackend):
+    """As joblib's backend of multiprocessing is, which gives results only when all are there."""
+
+    supports_return_generator = False
+
+
+def test_features_come_by_a_backend_that_cannot_give_them_one_by_one(clips):
+    paths = clips[0][:3]
+    with joblib.parallel_config(backend=AllAtOnce()):
+        found = ClipFeatures(n_jobs=2).fit_transform(paths)
+    np.testing.assert_array_equal(found, ClipFeatures().fit_transform(paths))
 
 
 def test_a_wrapped_pipeline_predicts_files(clips):

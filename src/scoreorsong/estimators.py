@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+import joblib
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
@@ -22,7 +23,7 @@ from .decision import Decision, Expert, Kernel, Matrix, Standard
 from .errors import ModelError
 from .extraction import extract
 from .features import schema
-from .processes import in_processes
+from .processes import where_called
 
 
 class ClipFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,8 +59,10 @@ class ClipFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ------
         AudioError : for the first source that cannot be read.
         """
-        vectors = in_processes(self._vector, X, self.n_jobs)
-        return np.array(list(vectors), dtype=np.float32).reshape(-1, len(schema.NAMES))
+        work = joblib.delayed(where_called(self._vector))
+        # All at once, since not every backend that a user of scikit-learn may have chosen gives one by one.
+        vectors = joblib.Parallel(n_jobs=self.n_jobs)(work(source) for source in X)
+        return np.array(vectors, dtype=np.float32).reshape(-1, len(schema.NAMES))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the columns."""

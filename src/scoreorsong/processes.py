@@ -33,9 +33,14 @@ def in_processes(
     >>> list(in_processes(abs, [-1, 2], None))
     [1, 2]
     """
-    here = _Here(function)
+    work = joblib.delayed(where_called(function))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    return cast("Iterator[Given]", parallel(joblib.delayed(here)(item) for item in items))
+    return cast("Iterator[Given]", parallel(work(item) for item in items))
+
+
+def where_called(function: Callable[[Item], Given]) -> Callable[[Item], Given]:
+    """The function, which in any process begins in the directory where its caller is now."""
+    return _Here(function)
 
 
 def _directory() -> str | None:
