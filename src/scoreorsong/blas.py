@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from threading import Lock
-from typing import Final
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
-_door: Final = Lock()
-_inside: Final[list[ExitStack]] = []  # what the first one set, once for everyone in here
+_door, _held = Lock(), ExitStack()
+_inside = 0  # how often Python threads are in
 
 
 @contextmanager
@@ -28,20 +27,20 @@ def one_blas_thread() -> Iterator[None]:
     >>> with one_blas_thread():
     ...     pass
     """
+    global _inside
     with _door:
-        held = _inside[0] if _inside else ExitStack()
         if not _inside:
-            held.enter_context(_libraries().limit(limits=1))
-        _inside.append(held)
+            _held.enter_context(_libraries().limit(limits=1))
+        _inside += 1
     try:
         yield
     finally:
         with _door:
-            _inside.pop()
+            _inside -= 1
             if not _inside:
                 # Only who set it may set it back, as threadpoolctl has it, and that may have been another.
                 OpenBLASController.clear_controlling_thread(force=True)
-                held.close()
+                _held.close()
 
 
 @cache
