@@ -83,6 +83,28 @@ def test_laid_is_cut_or_repeated_after_a_second_of_rest(noise):
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_they_speak_by_turns_as_loud_with_rests_in_between(seed):
+    """The one holds a positive voltage, the other a negative one."""
+    voices = [np.full(10 * RATE_HZ, level, np.float32) for level in (0.5, -0.01)]
+    scene = augmentation.by_turns(voices, 60 * RATE_HZ, seeded(seed))
+    assert len(scene) == 60 * RATE_HZ
+    assert set(np.unique(scene.round(3))) == {-1.0, 0.0, 1.0}
+    said = np.split(scene, np.flatnonzero(np.diff(scene)) + 1)
+    assert [float(part[0].round(3)) for part in said][:6] == [1, 0, -1, 0, 1, 0]
+    lengths = [len(part) / RATE_HZ for part in said[:-1]]
+    for got, (least, most) in ((lengths[::2], augmentation.TURN_S), (lengths[1::2], augmentation.REST_S)):
+        assert min(got) >= least - 1e-3
+        assert max(got) <= most + 1e-3
+
+
+def test_who_has_less_to_say_than_a_turn_says_all_of_it(noise):
+    scene = augmentation.by_turns([noise(0.5)], 30 * RATE_HZ, seeded(0))
+    spoken = np.flatnonzero(scene)
+    first = scene[spoken[0] :][: RATE_HZ // 2]
+    np.testing.assert_allclose(first, noise(0.5) / augmentation.active_rms(noise(0.5)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_a_narrow_band_loses_lows_and_highs_and_keeps_the_middle(noise, seed):
     low, middle, high = change_db(noise(4.0), augmentation.limit_band, seed=seed)
     assert abs(middle) < 1

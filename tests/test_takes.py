@@ -16,9 +16,10 @@ from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_S
 from scoreorsong.fitting import fold_of_groups, without
 from scoreorsong.lessons import make_takes
-from scoreorsong.takes import N_DIALOGUE, N_VARIED, SINGING_MIXES, TEACHER_VOICE
+from scoreorsong.takes import N_DIALOGUE, N_SCENES, N_VARIED, SINGING_MIXES, TEACHER_VOICE
 
 CLIPS, SPEECHES, SINGERS, NOISES = 16, 4, 3, 4
+SCENES = tuple(f"speech {i}" for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_every_clip_and_voice_has_its_variants(takes):
         "varied 0": CLIPS + SPEECHES + SINGERS + NOISES,
         "varied 1": CLIPS + SPEECHES + SINGERS + NOISES,
         **{f"varied {i}": CLIPS for i in range(2, N_VARIED)},
-        **{f"speech {i}": CLIPS for i in range(N_DIALOGUE)},
+        **{f"speech {i}": CLIPS for i in range(N_DIALOGUE + N_SCENES)},
         "noise 0": CLIPS,
         "noise": SPEECHES,
         "over music": SINGERS * SINGING_MIXES,
@@ -139,11 +140,19 @@ def test_neither_what_is_no_music_nor_what_models_made_is_checked(corpus):
 def test_mixes_name_the_groups_of_both(takes):
     for take in takes:
         mixed = take.variant.startswith(("speech", "noise", "over music"))
-        assert len(take.groups) == (2 if mixed else 1)
+        assert len(take.groups) == (3 if take.variant in SCENES else 2 if mixed else 1)
     assert {g for t in of(takes, "speech 0") for g in t.groups if g.startswith("voice: ")} <= {
         f"voice: speech {i}" for i in range(SPEECHES)
     }
     assert {t.group for t in of(takes, "over music")} == {f"voice: singing {i}" for i in range(SINGERS)}
+
+
+def test_one_alone_makes_no_scene(corpus):
+    examples, companions = corpus
+    alone = [v for v in companions.voices if v.kind != "speech" or v.speaker == "speech 0"]
+    variants = {t.variant for t in make_takes(examples[:1], replace(companions, voices=alone))}
+    assert "speech 0" in variants
+    assert not variants & set(SCENES)
 
 
 @pytest.mark.parametrize("seed", range(5))

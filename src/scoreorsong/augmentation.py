@@ -9,7 +9,7 @@ are for evaluation only. Nothing here is used for prediction.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -24,6 +24,7 @@ Random = np.random.Generator
 Writer = Callable[[Samples], io.BytesIO]
 
 EXCERPT_CHANCE: Final = 0.7
+TURN_S, REST_S = (1.5, 8.0), (0.3, 6.0)
 MP3_KBITS: Final = 64
 MP3_KBITS_RANGE: Final = (8, 160)  # what MPEG-2 Layer III, the MP3 of rates up to 24 kHz, allows
 LEFT_RIGHT: Final = (0.8, 0.3)  # gains
@@ -112,6 +113,20 @@ def laid(samples: Samples, length: int) -> Samples:
     """Cut to a length, or repeated up to it with a second of rest in between."""
     rest = np.concatenate([samples, np.zeros(RATE_HZ, np.float32)])
     return np.tile(rest, -(-length // len(rest)))[:length]
+
+
+def by_turns(voices: Sequence[Samples], length: int, random: Random) -> Samples:
+    """So many samples of the voices, all as loud, speaking by turns with rests in between."""
+    scene = np.zeros(length, np.float32)
+    start = turn = 0
+    while start < length:
+        voice = voices[turn % len(voices)]
+        said = min(len(voice), round(RATE_HZ * random.uniform(*TURN_S)), length - start)
+        first = int(random.integers(0, len(voice) - said + 1))
+        scene[start : start + said] = voice[first : first + said] / active_rms(voice)
+        start += said + round(RATE_HZ * np.exp(random.uniform(*np.log(REST_S))))
+        turn += 1
+    return scene
 
 
 def active_rms(samples: Samples) -> float:

@@ -27,6 +27,7 @@ from .spectra import FRAMES_PER_S, analyze
 
 N_VARIED: Final = 3
 N_DIALOGUE: Final = 2
+N_SCENES: Final = 2
 SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {
@@ -45,14 +46,14 @@ class Rendering:
     Attributes
     ----------
     start_s : where it begins in the clip.
-    speaker : the voice or noise that was mixed in, if any.
+    others : the voices or the noise that were mixed in.
     speech : what of that is speech, as long as the samples.
     """
 
     variant: str
     samples: Samples = field(repr=False)
     start_s: float = 0.0
-    speaker: Voice | None = None
+    others: tuple[Voice, ...] = ()
     speech: Samples | None = field(repr=False, default=None)
 
 
@@ -146,6 +147,7 @@ def _clip_takes(example: Example, companions: Companions | None, seed: int, chec
             for i in range(N_VARIED)
         ),
         *_mixes(example, samples, companions, seed),
+        *_scenes(example, samples, companions, seed),
         *(Rendering(*check) for check in (augmentation.checks(samples) if checked else ())),
     ]
     return [_clip_take(example, r, _measured(r.samples, example.name), companions) for r in renderings]
@@ -182,8 +184,22 @@ def _mixes(
             first = round(made.start_s * RATE_HZ)
             spoken = augmentation.laid(other, len(samples))[first : first + len(made.samples)]
             yield replace(
-                made, variant=f"{kind} {i}", speaker=voice, speech=spoken if kind == "speech" else None
+                made, variant=f"{kind} {i}", others=(voice,), speech=spoken if kind == "speech" else None
             )
+
+
+def _scenes(
+    example: Example, samples: Samples, companions: Companions | None, seed: int
+) -> Iterator[Rendering]:
+    """The clip, or a part of it, under two who speak by turns and rest between them."""
+    talkers = [v for v in companions.voices if v.kind == "speech"] if companions else []
+    for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES if len(talkers) > 1 else 0):
+        random = _random(example.name, f"speech {i}", seed)
+        two = tuple(talkers[j] for j in random.choice(len(talkers), 2, replace=False))
+        spoken = augmentation.by_turns([read_audio(v.path) for v in two], len(samples), random)
+        mixed = augmentation.mix(samples, spoken, random.uniform(-10, 5))
+        part = augmentation.excerpt(len(samples), random)
+        yield Rendering(f"speech {i}", mixed[part], part.start / RATE_HZ, two, spoken[part])
 
 
 def _clip_take(example: Example, made: Rendering, features: Features, companions: Companions | None) -> Take:
@@ -205,11 +221,10 @@ def _clip_take(example: Example, made: Rendering, features: Features, companions
     sung = companions is not None and example.vocals in ("sung", "rap")
     if companions is not None and sung and made.variant not in augmentation.CHECKS:
         known["voice"] = _known_voice(name, starts, companions, tags)
-    others = {speaker_group(made.speaker)} if made.speaker else set()
     return Take(
         example,
         made.variant,
-        frozenset({example.group} | others),
+        frozenset({example.group, *map(speaker_group, made.others)}),
         features,
         known,
         tags if made.variant.startswith(TAGGED) else None,
