@@ -23,6 +23,7 @@ from scoreorsong.decision import (
     Expert,
     Forest,
     Kernel,
+    Linear,
     NormalScores,
     Scaler,
 )
@@ -59,8 +60,14 @@ def small_forest():
 def decision():
     """Two experts of different minds, and a gate that is neither open nor shut."""
     quantiles = np.sort(rows_like(40), axis=0).T.astype(np.float32)
-    gate = np.random.default_rng(7).standard_normal(WIDTH)
-    return Decision(NormalScores(quantiles), small_expert(1), Dialogue(gate, 0.1, small_expert(2)))
+    gate, expert = np.random.default_rng(7).standard_normal((2, WIDTH))
+    dialogue = Dialogue(Linear(gate, 0.1), Linear(expert, -0.2))
+    return Decision(NormalScores(quantiles), small_expert(), dialogue)
+
+
+def gated(decision, intercept):
+    """With a gate that is as far open for every clip."""
+    return replace(decision, dialogue=replace(decision.dialogue, gate=Linear(np.zeros(WIDTH), intercept)))
 
 
 # ---- the same as scikit-learn
@@ -219,8 +226,7 @@ def test_with_the_gate_held_contributions_are_slope_times_distance(decision):
     """What opens the gate gives no reason: a speaker says nothing about the music."""
     for row in rows_like(6, seed=5):
         share = float(decision.share(row[None])[0])
-        held = replace(decision.dialogue, coefficients=np.zeros(WIDTH), intercept=float(logit(share)))
-        slopes = slopes_of(replace(decision, dialogue=held).of_scores, row)
+        slopes = slopes_of(gated(decision, float(logit(share))).of_scores, row)
         np.testing.assert_allclose(decision.contributions(row), slopes * row, atol=1e-6)
 
 
@@ -233,13 +239,19 @@ def test_a_linear_experts_contributions_add_up_to_its_logit():
         assert straight.contributions(row).sum() == pytest.approx(total)
 
 
+def test_contributions_to_a_linear_logit_add_up_to_it():
+    linear = Linear(np.arange(WIDTH) / 9, 0.3)
+    for row in rows_like(6, seed=5):
+        assert linear.contributions(row).sum() + 0.3 == pytest.approx(linear(row[None])[0])
+
+
 def test_the_usual_clip_has_no_reasons(decision):
     np.testing.assert_array_equal(decision.contributions(np.zeros(WIDTH)), 0)
 
 
-def test_calibration_stretches_the_logit():
-    plain, rows = small_expert(), rows_like(5, seed=3)
-    stretched = replace(plain, slope=2.0, offset=0.5)
+@pytest.mark.parametrize("plain", [small_expert(), Linear(np.arange(WIDTH) / 9, 0.3)])
+def test_calibration_stretches_the_logit(plain):
+    rows, stretched = rows_like(5, seed=3), plain.calibrated(2.0, 0.5)
     np.testing.assert_allclose(stretched(rows), 2 * plain(rows) + 0.5)
     np.testing.assert_allclose(stretched.contributions(rows[0]), 2 * plain.contributions(rows[0]))
 
@@ -261,7 +273,7 @@ def test_an_expert_is_the_calibrated_mean_of_two(slope, offset):
 
 def test_a_shut_gate_leaves_the_clear_expert_alone(decision):
     rows = rows_like(4, seed=3)
-    shut = replace(decision, dialogue=replace(decision.dialogue, intercept=-100.0))
+    shut = gated(decision, -100.0)
     np.testing.assert_allclose(shut(rows), decision.clear(decision.scores(rows)))
     np.testing.assert_allclose(shut(rows), replace(decision, dialogue=None)(rows))
     np.testing.assert_allclose(
@@ -271,14 +283,14 @@ def test_a_shut_gate_leaves_the_clear_expert_alone(decision):
 
 def test_an_open_gate_lets_the_expert_for_dialogue_decide(decision):
     rows = rows_like(4, seed=3)
-    wide = replace(decision, dialogue=replace(decision.dialogue, intercept=100.0))
+    wide = gated(decision, 100.0)
     np.testing.assert_allclose(wide(rows), decision.dialogue.expert(decision.scores(rows)))
     np.testing.assert_allclose(wide.share(decision.scores(rows)), 1)
 
 
 def test_half_an_open_gate_is_the_mean(decision):
     rows = rows_like(4, seed=3)
-    half = replace(decision, dialogue=replace(decision.dialogue, coefficients=np.zeros(WIDTH), intercept=0.0))
+    half = gated(decision, 0.0)
     scores = decision.scores(rows)
     np.testing.assert_allclose(half(rows), (decision.clear(scores) + decision.dialogue.expert(scores)) / 2)
 
@@ -286,15 +298,15 @@ def test_half_an_open_gate_is_the_mean(decision):
 def test_the_gate_is_a_logistic_regression(decision):
     rows, asked = rows_like(), rows_like(seed=2)
     gate = LogisticRegression().fit(rows, rows[:, 0] > 0.5)
-    dialogue = replace(decision.dialogue, coefficients=gate.coef_[0], intercept=float(gate.intercept_[0]))
-    share = replace(decision, dialogue=dialogue).share(asked)
+    linear = Linear(gate.coef_[0], float(gate.intercept_[0]))
+    share = replace(decision, dialogue=replace(decision.dialogue, gate=linear)).share(asked)
     np.testing.assert_allclose(share, gate.predict_proba(asked)[:, 1])
 
 
 def test_the_decision_is_the_mixture(decision):
     rows = rows_like(50, seed=3)
     scores = decision.scores(rows)
-    share = expit(scores @ decision.dialogue.coefficients + decision.dialogue.intercept)
+    share = expit(decision.dialogue.gate(scores))
     assert share.min() < 0.1 < 0.9 < share.max()
     expected = (1 - share) * decision.clear(scores) + share * decision.dialogue.expert(scores)
     np.testing.assert_allclose(decision(rows), expected)

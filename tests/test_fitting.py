@@ -10,7 +10,7 @@ import pytest
 from helpers import TAGS, bare_take, small_model, small_takes, write_corpus
 from scipy.special import expit, logit
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
 from scoreorsong import fitting, lessons
@@ -22,6 +22,7 @@ from scoreorsong.fitting import (
     fit,
     fit_decision,
     fit_expert,
+    fit_pupil,
     fold_of_groups,
     hear,
     learnable,
@@ -187,13 +188,13 @@ def test_an_expert_is_scikit_learns_regression_and_machine():
     machine = SVC(C=fitting.KERNEL_C, gamma=1 / 20).fit(halves, is_song, weights)
     expected = (linear.decision_function(asked) + 2 * machine.decision_function(asked)) / 2
     expert = fit_expert(rows, takes)
-    np.testing.assert_allclose(expert(asked), expected, atol=1e-9)
+    np.testing.assert_allclose(replace(expert, forest=None)(asked), expected, atol=1e-9)
     assert expert.kernel.landmarks.dtype == np.float16
-    assert expert.forest is None
 
 
 def test_an_experts_trees_are_scikit_learns_but_for_their_blur(monkeypatch):
     monkeypatch.setattr("scoreorsong.decision.BLUR", 1e-9)
+    monkeypatch.setattr(fitting, "N_TREES", 30)
     random = np.random.default_rng(0)
     rows, asked = (random.standard_normal((n, 20)).astype(np.float32).astype(float) for n in (300, 100))
     labels = np.where(
@@ -205,27 +206,31 @@ def test_an_experts_trees_are_scikit_learns_but_for_their_blur(monkeypatch):
         30, max_features=fitting.TREE_INPUTS, min_weight_fraction_leaf=fitting.SMALLEST_LEAF, random_state=0
     ).fit(rows, labels == "song", weights)
     bounded = np.clip(theirs.predict_proba(asked)[:, 1], 1 - SUREST_SHARE, SUREST_SHARE)
-    expert = fit_expert(rows, takes, n_trees=30)
+    expert = fit_expert(rows, takes)
     np.testing.assert_allclose(
         expert.forest(asked), 2 * logit(bounded), atol=0.01
     )  # shares in half precision
     assert np.mean((expert.forest(rows) > 0) == (labels == "song")) > 0.9
-    two = fit_expert(rows, takes)(asked)
+    two = replace(expert, forest=None)(asked)
     np.testing.assert_allclose(expert(asked), (two + expert.forest(asked)) / 2, atol=1e-9)
 
 
-def test_a_tree_does_not_grow_with_the_corpus():
+def test_a_tree_does_not_grow_with_the_corpus(monkeypatch):
+    monkeypatch.setattr(fitting, "N_TREES", 2)
     random = np.random.default_rng(0)
     rows = random.standard_normal((4000, 20))
     takes = [bare_take(("score", "song")[i % 2], f"g{i}") for i in range(4000)]
-    forest = fit_expert(rows, takes, n_trees=2).forest
+    forest = fit_expert(rows, takes).forest
     assert len(forest.skips) < 2 * 2 / fitting.SMALLEST_LEAF
 
 
-def test_only_the_expert_for_clear_music_has_trees():
-    decision, _ = fit_decision(*spoken_takes())
-    assert len(decision.clear.forest.roots) == fitting.N_TREES
-    assert decision.dialogue.expert.forest is None
+def test_a_pupil_is_scikit_learns_ridge():
+    random = np.random.default_rng(0)
+    rows, asked, told = random.standard_normal((60, 20)), random.standard_normal((30, 20)), random.random(60)
+    takes = [bare_take(("score", "song")[i % 3 == 0], f"g{i // 2}") for i in range(60)]
+    weights = balanced_weights(takes, np.array([t.label == "song" for t in takes]))
+    ridge = Ridge(fitting.DIALOGUE_ALPHA).fit(rows, told, weights)
+    np.testing.assert_allclose(fit_pupil(rows, takes, told)(asked), ridge.predict(asked), atol=1e-12)
 
 
 def spoken_takes(n=120, width=20, seed=0):
@@ -268,41 +273,41 @@ def test_under_dialogue_another_expert_decides():
 
 
 def test_the_clear_expert_learns_nothing_of_dialogue():
-    """Nor the expert for dialogue of clear music: all labels of the other side turned round change nothing."""
+    """All rows under dialogue told otherwise change nothing."""
     rows, table = spoken_takes()
-    for turned_side, kept in ((True, "clear"), (False, "dialogue")):
-        takes = [
-            turned(t) if at == turned_side else t for t, at in zip(table.takes, loud(table), strict=True)
-        ]
-        one, other = (fit_decision(rows, replace(table, takes=these))[0] for these in (table.takes, takes))
-        asked = np.random.default_rng(1).standard_normal((9, rows.shape[1]))
-        answers = {
-            "clear": [d.clear(asked) for d in (one, other)],
-            "dialogue": [d.dialogue.expert(asked) for d in (one, other)],
-        }
-        np.testing.assert_array_equal(*answers.pop(kept))
-        ((before, after),) = answers.values()
-        assert np.abs(before - after).max() > 0.1
+    others = np.where(loud(table)[:, None], -rows, rows)
+    one, other = (fitting._fit_clear(these, table) for these in (rows, others))
+    asked = np.random.default_rng(1).standard_normal((9, rows.shape[1]))
+    np.testing.assert_array_equal(one[0](asked), other[0](asked))
 
 
-def turned(take):
-    """The take with the other label."""
-    return replace(take, example=replace(take.example, label={"score": "song", "song": "score"}[take.label]))
+def test_the_expert_for_dialogue_is_taught_what_the_clear_one_says():
+    """Of the same clips, as they are; the labels only weigh and calibrate."""
+    rows, table = spoken_takes()
+    spoken, originals = loud(table), table.of(("original",))
+    logits = np.random.default_rng(2).standard_normal(originals.sum())
+    said = dict(zip([t.example for t in table.chosen(originals)], expit(logits), strict=True))
+    told = np.array([said[t.example] for t in table.takes])
+    dialogue = fitting._fit_dialogue(rows, table, logits)
+    pupil = fit_pupil(rows[spoken], table.chosen(spoken), told[spoken])
+    asked = np.random.default_rng(1).standard_normal((9, rows.shape[1]))
+    slope, offset = np.polyfit(pupil(asked), dialogue.expert(asked), 1)
+    np.testing.assert_allclose(dialogue.expert(asked), pupil.calibrated(slope, offset)(asked), atol=1e-9)
 
 
 def test_the_logits_are_of_inner_folds():
     """Labels that the rows do not tell of are learnt by heart; asked by others they are near one half."""
     rows = np.random.default_rng(0).standard_normal((160, 60))
-    takes = [bare_take(("score", "song")[i % 2], f"g{i}") for i in range(160)]
+    takes = [bare_take(("score", "song")[i % 2], f"g{i % 80}") for i in range(160)]
     takes[80:] = [replace(t, variant=f"speech {i % 3 // 2}") for i, t in enumerate(takes[80:])]
     table = table_of(takes, np.arange(160) // 2 % 4)
     decision, logits = fit_decision(rows, table)
     assert surety(expit(logits)) < 0.15
     fresh = np.random.default_rng(1).standard_normal((200, 60))
-    for variants, expert in (("original", decision.clear), ("speech", decision.dialogue.expert)):
+    for expert in (decision.clear, decision.dialogue.expert):
         assert surety(expit(expert(fresh))) < 0.15
-        by_heart = replace(expert, slope=1.0, offset=0.0)(decision.scores(rows[table.of((variants,))]))
-        assert surety(expit(by_heart)) > 0.2
+    by_heart = decision.clear.calibrated(1.0, 0.0)(decision.scores(rows[:80]))
+    assert surety(expit(by_heart)) > 0.2
 
 
 def surety(probabilities):
@@ -311,15 +316,20 @@ def surety(probabilities):
 
 
 @pytest.mark.parametrize("variants", [("original",), ("speech 0",)])
-def test_calibration_is_a_regression_on_what_inner_folds_say(variants):
+def test_calibration_is_a_regression_on_what_inner_folds_say(variants, monkeypatch):
+    monkeypatch.setattr(fitting, "N_TREES", 10)
     rows, table = spoken_takes(width=40)
     chosen = table.of(variants)
-    expert, logits = fitting._fit_calibrated(rows, table, chosen, chosen)
+
+    def learn(some):
+        return fit_expert(rows[some], table.chosen(some))
+
+    expert, logits = fitting._fit_calibrated(learn, rows, table, chosen, chosen)
     held_out = np.zeros(len(rows))
     for fold in range(4):
         others = chosen & (table.folds != fold)
         tested = chosen & (table.folds == fold)
-        held_out[tested] = fit_expert(rows[others], table.chosen(others))(rows[tested])
+        held_out[tested] = learn(others)(rows[tested])
     calibration = LogisticRegression(C=1e6).fit(held_out[chosen, None], songs(table)[chosen])
     assert expert.slope == pytest.approx(calibration.coef_[0, 0])
     assert expert.offset == pytest.approx(calibration.intercept_[0])
@@ -346,8 +356,8 @@ def gate_takes(n=400, width=30, seed=0, gap=3.0):
 
 def gate(rows, table):
     """How far the gate is open for other rows."""
-    coefficients, intercept = fitting._fit_gate(rows, table, fitting._loud_dialogue(table))
-    return lambda asked: expit(asked @ coefficients + intercept)
+    fitted = fitting._fit_gate(rows, table, fitting._loud_dialogue(table))
+    return lambda asked: expit(fitted(asked))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -374,9 +384,9 @@ def test_how_many_dialogues_open_the_gate_is_asked_of_inner_folds():
         held_out[tested] = regression(known & (table.folds != fold)).decision_function(rows[tested])
     by_all = regression(known)
     threshold = np.quantile(held_out[spoken], fitting.DIALOGUES_LEFT_CLEAR)
-    coefficients, intercept = fitting._fit_gate(rows, table, spoken)
-    np.testing.assert_allclose(coefficients, fitting.GATE_STEEPNESS * by_all.coef_[0])
-    assert intercept == pytest.approx(fitting.GATE_STEEPNESS * (by_all.intercept_[0] - threshold))
+    fitted = fitting._fit_gate(rows, table, spoken)
+    np.testing.assert_allclose(fitted.coefficients, fitting.GATE_STEEPNESS * by_all.coef_[0])
+    assert fitted.intercept == pytest.approx(fitting.GATE_STEEPNESS * (by_all.intercept_[0] - threshold))
     assert threshold < np.quantile(by_all.decision_function(rows[spoken]), fitting.DIALOGUES_LEFT_CLEAR)
 
 

@@ -10,6 +10,7 @@ from helpers import small_model, small_takes
 from scipy.special import expit
 
 from scoreorsong import load_model, storage
+from scoreorsong.decision import Linear
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
 from scoreorsong.model import (
@@ -171,8 +172,9 @@ def test_a_judgement_is_of_what_the_ear_heard(model, clips):
 def gated(model, intercept):
     """The model with a gate that is open or shut for all clips; without one where None."""
     dialogue = model.decision.dialogue
-    shut = replace(dialogue, coefficients=np.zeros_like(dialogue.coefficients), intercept=intercept or 0.0)
-    return replace(model, decision=replace(model.decision, dialogue=shut if intercept else None))
+    held = Linear(np.zeros_like(dialogue.gate.coefficients), intercept or 0.0)
+    changed = replace(dialogue, gate=held) if intercept else None
+    return replace(model, decision=replace(model.decision, dialogue=changed))
 
 
 def test_a_judgement_tells_who_decided(model, clips):
@@ -211,7 +213,7 @@ def test_a_model_without_an_expert_for_dialogue_can_be_saved(model, clips, tmp_p
 
 def test_landmarks_are_stored_in_half_precision(saved):
     read = load_model(saved)
-    kernels = (read.ear.kernel, read.decision.clear.kernel, read.decision.dialogue.expert.kernel)
+    kernels = (read.ear.kernel, read.decision.clear.kernel)
     assert {kernel.landmarks.dtype.name for kernel in kernels} == {"float16"}
     assert read.decision.scores.quantiles.dtype == np.float32
 

@@ -31,6 +31,7 @@ from scoreorsong import (
 )
 from scoreorsong.audio import read_audio
 from scoreorsong.augmentation import mix
+from scoreorsong.decision import Linear
 from scoreorsong.features import schema
 from scoreorsong.model import MUSIC, VOICE, input_names
 from scoreorsong.prediction import (
@@ -269,9 +270,9 @@ SPOKEN = "someone speaks over the music: judged by what is heard beneath, less s
 
 def with_gate(model, *, share, music_threshold=0.0):
     """The model with a gate that is as far open for every clip, and a least share of music."""
-    gate = model.decision.dialogue
-    held = replace(gate, coefficients=np.zeros_like(gate.coefficients), intercept=float(logit(share)))
-    decision = replace(model.decision, dialogue=held)
+    dialogue = model.decision.dialogue
+    gate = Linear(np.zeros_like(dialogue.gate.coefficients), float(logit(share)))
+    decision = replace(model.decision, dialogue=replace(dialogue, gate=gate))
     return replace(model, decision=decision, music_threshold=music_threshold)
 
 

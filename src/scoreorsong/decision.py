@@ -2,8 +2,8 @@
 
 The decision is a mixture of two experts (Jacobs et al. 1991): one for music that
 is clear to hear, one for music under dialogue, and a gate that says whether someone
-speaks over it. An expert weighs linearly, by likeness to known clips and, where the music is
-clear, by many decision trees; the mean of their logits is calibrated.
+speaks over it. The first weighs linearly, by likeness to known clips and by many decision trees, and the mean
+of their logits is calibrated; the second, which hears less, weighs linearly what it hears.
 
 Fitted elsewhere (see `fitting`), so that a stored model means the same under every
 version of scikit-learn. Conventions: a song is the positive class; logits are natural
@@ -12,7 +12,7 @@ logarithms of odds; landmarks are stored in half precision.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -250,6 +250,10 @@ class Expert:
             mean = (mean + self.forest(scores)) / 2
         return np.asarray(self.slope * mean + self.offset)
 
+    def calibrated(self, slope: float, offset: float) -> Self:
+        """The same with this calibration."""
+        return replace(self, slope=slope, offset=offset)
+
     def contributions(self, scores: Matrix) -> Matrix:
         """What each input of one row adds to its logit, ``(inputs,)``.
 
@@ -262,16 +266,31 @@ class Expert:
 
 
 @dataclass(frozen=True)
-class Dialogue:
-    """Whether someone speaks over the music (a logistic regression), and the expert who then decides."""
+class Linear:
+    """A logit that weighs normal scores, ``coefficients (inputs,)``."""
 
     coefficients: Matrix
     intercept: float
-    expert: Expert
 
-    def gate(self, scores: Matrix) -> Matrix:
-        """The logit of dialogue, ``(rows,)``."""
+    def __call__(self, scores: Matrix) -> Matrix:
+        """The logit of each row, ``(rows,)``."""
         return np.asarray(scores @ self.coefficients + self.intercept)
+
+    def calibrated(self, slope: float, offset: float) -> Self:
+        """The same, stretched by the slope and moved by the offset."""
+        return type(self)(slope * self.coefficients, slope * self.intercept + offset)
+
+    def contributions(self, scores: Matrix) -> Matrix:
+        """What each input of one row adds to its logit, ``(inputs,)``."""
+        return np.asarray(self.coefficients * scores)
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    """Whether someone speaks over the music, told by the `gate`, and the expert who then decides."""
+
+    gate: Linear
+    expert: Linear
 
     def share(self, scores: Matrix) -> Matrix:
         """How far the expert for dialogue decides, ``(rows,)``, 0 to 1."""
@@ -317,7 +336,7 @@ class Decision:
         return cls(
             NormalScores(**scores) if "quantiles" in scores else Standard(**scores),
             _expert(content["clear"]),
-            None if dialogue is None else Dialogue(**{**dialogue, "expert": _expert(dialogue["expert"])}),
+            None if dialogue is None else Dialogue(Linear(**dialogue["gate"]), Linear(**dialogue["expert"])),
         )
 
 

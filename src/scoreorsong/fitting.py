@@ -2,29 +2,30 @@
 
 Conventions: whatever is learnt from a clip is never asked about that clip's own
 groups while training: the ear's summaries that the decision learns from, and the
-logits that the calibration learns from, come from inner folds by group (what all ears
-of a lesson share, see `ears`, excepted). Every
-random choice follows from `random_state`. Takes for checking teach nothing at all.
+logits that the calibration learns from, come from inner folds by group. Excepted are what all ears
+of a lesson share (see `ears`) and what a pupil is told: the expert that speaks of one clip met
+those that the pupil is then asked about. Every random choice follows from `random_state`. Takes
+for checking teach nothing at all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVC
 
 from .dataset import Example
-from .decision import Decision, Dialogue, Expert, Forest, Kernel, Matrix, NormalScores
+from .decision import Decision, Dialogue, Expert, Forest, Kernel, Linear, Matrix, NormalScores
 from .ears import CLEAR_VARIANTS, balanced_weights, fit_ears, halved
 from .model import (
     VOICE,
@@ -41,7 +42,7 @@ from .takes import Take
 INNER_FOLDS: Final = 5
 RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
 RANKS: Final = 50  # quantiles by which an input's rank is told
-LINEAR_C, KERNEL_C, GATE_C = 0.003, 5.0, 0.1
+LINEAR_C, KERNEL_C, GATE_C, DIALOGUE_ALPHA = 0.003, 5.0, 0.1, 300.0
 # Trees of the expert for clear music, the share of the inputs that each split may choose from, and the least
 # share of all weight in a leaf, which bounds a tree's size whatever the corpus.
 N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
@@ -55,6 +56,8 @@ VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without 
 UNSURE_SHARE: Final = 0.2  # of the clips, the least certain: they set the uncertain band
 MOST_MUSIC_LOST: Final = 0.003
 THRESHOLDS: Final = tuple(i / 20 for i in range(1, 11))
+
+Learnt = TypeVar("Learnt", Expert, Linear)
 
 
 def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) -> dict[str, int]:
@@ -89,8 +92,8 @@ def learnable(takes: Sequence[Take]) -> list[Take]:
     return [t for t in takes if not t.checking]
 
 
-def fit_expert(scores: Matrix, takes: Sequence[Take], *, n_trees: int = 0) -> Expert:
-    """A logistic regression, a support vector machine and, if any, trees side by side, not calibrated yet."""
+def fit_expert(scores: Matrix, takes: Sequence[Take]) -> Expert:
+    """A logistic regression, a support vector machine and trees side by side, not calibrated yet."""
     is_song = _is(takes, "song")
     weights = balanced_weights(takes, is_song)
     linear = LogisticRegression(C=LINEAR_C, max_iter=3000).fit(scores, is_song, sample_weight=weights)
@@ -103,14 +106,14 @@ def fit_expert(scores: Matrix, takes: Sequence[Take], *, n_trees: int = 0) -> Ex
         bias=2 * machine.intercept_,
         gamma=gamma,
     )
-    forest = _fit_forest(scores, is_song, weights, n_trees) if n_trees else None
+    forest = _fit_forest(scores, is_song, weights)
     return Expert(linear.coef_[0], float(linear.intercept_[0]), kernel, forest=forest)
 
 
-def _fit_forest(scores: Matrix, is_song: Flags, weights: Matrix, n_trees: int) -> Forest:
+def _fit_forest(scores: Matrix, is_song: Flags, weights: Matrix) -> Forest:
     """Extremely randomised trees, one after another; scikit-learn puts the node for less right after the one that asks."""
     fitted = ExtraTreesClassifier(
-        n_trees, max_features=TREE_INPUTS, min_weight_fraction_leaf=SMALLEST_LEAF, random_state=0
+        N_TREES, max_features=TREE_INPUTS, min_weight_fraction_leaf=SMALLEST_LEAF, random_state=0
     ).fit(scores, is_song, sample_weight=weights)
     trees = [tree.tree_ for tree in fitted.estimators_]
     leaves = np.concatenate([t.children_right < 0 for t in trees])
@@ -239,18 +242,47 @@ def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
     fitted = QuantileTransformer(n_quantiles=min(RANKS, len(rows)), subsample=None).fit(rows)
     known = NormalScores(fitted.quantiles_.T.astype(np.float32))
     scores = known(rows)
-    originals = table.of(("original",))
-    clear, logits = _fit_calibrated(scores, table, table.of(CLEAR_VARIANTS), originals, n_trees=N_TREES)
-    return Decision(known, clear, _fit_dialogue(scores, table)), logits
+    clear, logits = _fit_clear(scores, table)
+    return Decision(known, clear, _fit_dialogue(scores, table, logits)), logits
 
 
-def _fit_dialogue(scores: Matrix, table: Table) -> Dialogue | None:
-    """The gate and the expert for dialogue; None where too few takes are under dialogue to learn from."""
+def _fit_clear(scores: Matrix, table: Table) -> tuple[Expert, Matrix]:
+    """The expert for clear music, and what its inner folds say of the originals."""
+
+    def learn(chosen: Flags) -> Expert:
+        return fit_expert(scores[chosen], table.chosen(chosen))
+
+    return _fit_calibrated(learn, scores, table, table.of(CLEAR_VARIANTS), table.of(("original",)))
+
+
+def _fit_dialogue(scores: Matrix, table: Table, logits: Matrix) -> Dialogue | None:
+    """The gate and the expert for dialogue; None where too few takes are under dialogue to learn from.
+
+    `logits` are what the expert for clear music says of the originals, in their inner folds.
+    """
     spoken, loud, is_song = table.of(DIALOGUE_VARIANTS), _loud_dialogue(table), _is(table.takes, "song")
     if not all(table.left_in_every_fold(part) for part in (loud, spoken & is_song, spoken & ~is_song)):
         return None
-    expert, _ = _fit_calibrated(scores, table, spoken, spoken)
-    return Dialogue(*_fit_gate(scores, table, loud), expert)
+    originals = table.chosen(table.of(("original",)))
+    told = {take.example: p for take, p in zip(originals, expit(logits), strict=True)}
+    clear = np.array([told[take.example] for take in table.takes])
+
+    def learn(chosen: Flags) -> Linear:
+        return fit_pupil(scores[chosen], table.chosen(chosen), clear[chosen])
+
+    expert, _ = _fit_calibrated(learn, scores, table, spoken, spoken)
+    return Dialogue(_fit_gate(scores, table, loud), expert)
+
+
+def fit_pupil(scores: Matrix, takes: Sequence[Take], told: Matrix) -> Linear:
+    """A ridge regression on what is `told` of each clip by one who hears it clearly, not calibrated yet.
+
+    Told is the probability that it is a song, ``(takes,)``. It says more than the label: how far the music
+    sounds like one (distillation of privileged information, Lopez-Paz et al. 2016).
+    """
+    weights = balanced_weights(takes, _is(takes, "song"))
+    ridge = Ridge(DIALOGUE_ALPHA).fit(scores, told, sample_weight=weights)
+    return Linear(ridge.coef_, float(ridge.intercept_))
 
 
 def _loud_dialogue(table: Table) -> Flags:
@@ -263,23 +295,21 @@ def _loud_dialogue(table: Table) -> Flags:
 
 
 def _fit_calibrated(
-    scores: Matrix, table: Table, chosen: Flags, asked: Flags, *, n_trees: int = 0
-) -> tuple[Expert, Matrix]:
-    """An expert on the chosen takes, and its calibrated logits, from inner folds, of those asked about."""
+    learn: Callable[[Flags], Learnt], scores: Matrix, table: Table, chosen: Flags, asked: Flags
+) -> tuple[Learnt, Matrix]:
+    """What is learnt from the chosen takes, calibrated, and its logits, from inner folds, of those asked about."""
     told = np.zeros((len(scores), 1))
     for fold in np.unique(table.folds):
-        others, tested = chosen & (table.folds != fold), asked & (table.folds == fold)
+        tested = asked & (table.folds == fold)
         if tested.any():
-            expert = fit_expert(scores[others], table.chosen(others), n_trees=n_trees)
-            told[tested, 0] = expert(scores[tested])
+            told[tested, 0] = learn(chosen & (table.folds != fold))(scores[tested])
     calibration = LogisticRegression(C=1e6).fit(told[asked], _is(table.chosen(asked), "song"))
-    expert = fit_expert(scores[chosen], table.chosen(chosen), n_trees=n_trees)
     slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
-    return replace(expert, slope=slope, offset=offset), calibration.decision_function(told[asked])
+    return learn(chosen).calibrated(slope, offset), calibration.decision_function(told[asked])
 
 
-def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, float]:
-    """Coefficients and intercept that tell loud dialogue from all clear music."""
+def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> Linear:
+    """What tells loud dialogue from all clear music."""
     known = spoken | table.of(CLEAR_VARIANTS)
 
     def regression(chosen: Flags) -> LogisticRegression:
@@ -294,7 +324,7 @@ def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> tuple[Matrix, floa
             logits[tested] = regression(known & (table.folds != fold)).decision_function(scores[tested])
     gate = regression(known)
     threshold = float(np.quantile(logits[spoken], DIALOGUES_LEFT_CLEAR))
-    return GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold)
+    return Linear(GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold))
 
 
 def _is(takes: Sequence[Take], label: str) -> Flags:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,17 +42,17 @@ def save_heard(path: str | os.PathLike[str], heard: Sequence[Heard], model: Mode
     examples = list(dict.fromkeys(h.take.example for h in kept))
     place = {example: i for i, example in enumerate(examples)}
     variants = sorted({h.take.variant for h in kept})
-    others = ["", *sorted({other for h in kept for other in _others(h.take)})]
+    others = sorted({_others(h.take) for h in kept})
     voices = [_unsung(h) for h in kept]
     content = {
         "ear_id": model.ear.ear_id,
         "training_table_sha256": model.card["training_table_sha256"],
         "examples": [_described(example) for example in examples],
         "variants": variants,
-        "others": others,
+        "others": [list(groups) for groups in others],
         "example": np.array([place[h.take.example] for h in kept]),
         "variant": np.array([variants.index(h.take.variant) for h in kept]),
-        "other": np.array([others.index(_others(h.take)[0]) if _others(h.take) else 0 for h in kept]),
+        "other": np.array([others.index(_others(h.take)) for h in kept]),
         "rows": np.array([h.row for h in kept if h.row is not None], np.float16),
         "decides": np.array([int(h.row is not None) for h in kept]),
         "music": np.array([h.music for h in kept]),
@@ -80,8 +81,9 @@ def load_heard(path: str | os.PathLike[str], model: Model) -> list[Heard]:
         raise ModelError(f"{path}: is damaged ({error!r}); install score-or-song again") from error
 
 
-def _others(take: Take) -> list[str]:
-    return sorted(take.groups - {take.group})
+def _others(take: Take) -> tuple[str, ...]:
+    """The groups of what was mixed in."""
+    return tuple(sorted(take.groups - {take.group}))
 
 
 def _unsung(heard: Heard) -> Matrix:
@@ -135,7 +137,11 @@ def _example(described: dict[str, Any]) -> Example | Voice:
 
 
 def _take(
-    example: Example | Voice, variant: str, other: str, row: Matrix | None, voice: npt.NDArray[np.float64]
+    example: Example | Voice,
+    variant: str,
+    others: Sequence[str],
+    row: Matrix | None,
+    voice: npt.NDArray[np.float64],
 ) -> Take:
     """A take whose sound is gone: its half seconds are empty, and of its voice is known what `voice` needs."""
     n = len(schema.NAMES)
@@ -150,4 +156,4 @@ def _take(
     )
     known = {VOICE: np.zeros(len(voice)) if len(voice) else np.full(1, np.nan)}
     take = Take(example, variant, frozenset(), features, known)
-    return Take(example, variant, frozenset({take.group, other} - {""}), features, known)
+    return replace(take, groups=frozenset({take.group, *others}))
