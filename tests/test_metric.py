@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
+from sklearn.metrics.pairwise import rbf_kernel
 
-from scoreorsong.metric import Question, expansion, learn_projection
+from scoreorsong.metric import Question, expansion, fit_nystroem, learn_projection
 
 TELLING = [3, 7]
 
@@ -43,6 +44,18 @@ def test_the_same_seed_gives_the_same_projection(question):
 def test_an_answer_that_never_changes_harms_nothing(question):
     constant = question._replace(answers=np.hstack([question.answers, np.ones((1500, 1))]))
     assert np.isfinite(learn_projection([constant], gamma=0.01, axes=5, random_state=0)).all()
+
+
+def test_rows_that_repeat_are_one_landmark(question):
+    """Two of a kind make the kernel singular, and the root of its inverse magnifies rounding a million times."""
+    rows = question.rows[:200]
+    nystroem = fit_nystroem(np.tile(rows, (3, 1)), gamma=0.02, landmarks=600, random_state=0)
+    np.testing.assert_array_equal(
+        np.unique(nystroem.components_, axis=0), np.unique(rows.astype(np.float32), axis=0)
+    )
+    assert np.abs(nystroem.normalization_).max() < 100
+    mapped = nystroem.transform(rows.astype(np.float32))
+    np.testing.assert_allclose(mapped @ mapped.T, rbf_kernel(rows, gamma=0.02), atol=1e-4)
 
 
 def test_an_expansion_says_what_its_linear_model_says(question):

@@ -80,10 +80,14 @@ def fit_nystroem(rows: Rows, *, gamma: float, landmarks: int, random_state: int)
     """Fitted to rows ``(n, inputs)``, of which it takes at most so many for landmarks; maps in single precision.
 
     Half the memory and time of double precision, in which it is fitted all the same: the root of a nearly singular
-    kernel's inverse magnifies rounding.
+    kernel's inverse magnifies rounding. Two landmarks that are the same, as loops repeat to the bit, would make it
+    singular: then there are fewer.
     """
     nystroem = Nystroem(gamma=gamma, n_components=min(landmarks, len(rows)), random_state=random_state)
     nystroem.fit(rows.astype(np.float64))
+    distinct = np.unique(nystroem.components_, axis=0)
+    if len(distinct) < len(nystroem.components_):
+        return fit_nystroem(distinct, gamma=gamma, landmarks=landmarks, random_state=random_state)
     nystroem.components_ = nystroem.components_.astype(np.float32)
     nystroem.normalization_ = nystroem.normalization_.astype(np.float32)
     return nystroem
