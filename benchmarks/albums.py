@@ -4,9 +4,8 @@
 
 Groups of the corpus stand for albums by one hand; clips of different groups, drawn at random, for
 compilations. The calls come from grouped 5-fold cross-validation: no model has met a clip's group.
-Its models learn from the clips as they are, without the varied copies and the dialogue that the
-shipped model learns from too, which would take six times as long. Descriptors are the shipped
-model's, which has met the clips: they rest on the corpus's ranks of each feature, not on labels.
+Descriptors are the shipped model's, which has met the clips: they rest on the corpus's ranks of each
+feature, not on labels.
 Songs that no person made are left out.
 """
 
@@ -27,14 +26,15 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from scoreorsong.albums import DEPENDENCE, FEW, kind_probabilities
-from scoreorsong.audio import read_audio
 from scoreorsong.cohesion import cohesion, descriptor_of, percentile
+from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import MADE_BY_MODELS, Companions, Example, read_companions, read_labels
-from scoreorsong.evaluation import cross_validate
 from scoreorsong.features import schema
+from scoreorsong.lessons import make_takes
 from scoreorsong.prediction import default_model
 from scoreorsong.results import KINDS
-from scoreorsong.takes import Take, _clip_take, _voice_take, speaker_group
+from scoreorsong.takes import Take
+from scoreorsong.verdicts import cross_validate, is_music
 
 ALBUMS = 500  # of every sort
 FEWEST, MOST = 3, 15  # tracks
@@ -55,12 +55,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("labels", nargs="?", default="../shared/corpus/corpus.csv")
+    parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     began = time.monotonic()
     companions = read_companions(options.labels)
     if companions is None:
         parser.error("the corpus must have voices.csv and teacher/ beside its labels")
-    clips = judged(read_labels(options.labels), companions)
+    clips = judged(read_labels(options.labels), companions, options.jobs)
     random = np.random.default_rng(0)
     draw = Draw(clips, random)
     print(f"{len(clips)} clips of {len({clip.group for clip in clips})} groups\n")
@@ -69,21 +70,14 @@ def main() -> None:
     print(f"\n{(time.monotonic() - began) / 60:.0f} minutes")
 
 
-def judged(examples: Sequence[Example], companions: Companions) -> list[Clip]:
+def judged(examples: Sequence[Example], companions: Companions, jobs: int) -> list[Clip]:
     """Clips that people made, with what a model says that never met their group."""
-    takes = [
-        _clip_take(e, "original", frozenset({e.group}), read_audio(e.path), companions) for e in examples
-    ]
-    voices = [
-        _voice_take(voice, "original", frozenset({speaker_group(voice)}), read_audio(voice.path))
-        for voice in companions.voices
-    ]
-    (run,) = cross_validate([*takes, *voices], companions.tags)
-    logits = {verdict.take.features.source: verdict.logit for verdict in run}
+    takes, _ = with_copies_together(make_takes(examples, companions, n_jobs=jobs))
+    (run,) = cross_validate(takes, companions.tags, n_jobs=jobs)
     return [
-        Clip(take.label, take.group, float(expit(logits[take.features.source])), described(take))
-        for take in takes
-        if take.slice != MADE_BY_MODELS
+        Clip(v.take.label, v.take.group, float(expit(v.logit)), described(v.take))
+        for v in run
+        if is_music(v.take) and v.take.slice != MADE_BY_MODELS
     ]
 
 

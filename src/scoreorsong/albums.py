@@ -35,7 +35,7 @@ FEW: Final = 0.2
 # Of the clips that the shipped model was calibrated on; a model calibrated on many more or fewer songs
 # would lean towards one of the pure kinds.
 SONGS_IN_TRAINING: Final = 0.35
-DEPENDENCE: Final = 0.05  # what foretells the kinds of albums by one hand best: benchmarks/albums.py
+DEPENDENCE: Final = 0.05  # chosen on albums by one hand: benchmarks/albums.py
 SUREST: Final = 1e-6  # no track is taken for surer than this from 0 or 1
 MOST_SHARES: Final = 100  # a finer step would tell no more
 
