@@ -5,8 +5,7 @@
 Groups of the corpus stand for albums by one hand; clips of different groups, drawn at random, for
 compilations. The calls come from grouped 5-fold cross-validation: no model has met a clip's group.
 Descriptors are the shipped model's, which has met the clips: they rest on the corpus's ranks of each
-feature, not on labels.
-Songs that no person made are left out.
+feature, not on labels. Songs that no person made are left out.
 """
 
 from __future__ import annotations

@@ -118,12 +118,13 @@ def laid(samples: Samples, length: int) -> Samples:
 def by_turns(voices: Sequence[Samples], length: int, random: Random) -> Samples:
     """So many samples of the voices, all as loud, speaking by turns with rests in between."""
     scene = np.zeros(length, np.float32)
+    voices = [voice / active_rms(voice) for voice in voices]
     start = turn = 0
     while start < length:
         voice = voices[turn % len(voices)]
         said = min(len(voice), round(RATE_HZ * random.uniform(*TURN_S)), length - start)
         first = int(random.integers(0, len(voice) - said + 1))
-        scene[start : start + said] = voice[first : first + said] / active_rms(voice)
+        scene[start : start + said] = voice[first : first + said]
         start += said + round(RATE_HZ * np.exp(random.uniform(*np.log(REST_S))))
         turn += 1
     return scene

@@ -174,7 +174,7 @@ def _decision(parts: _Parts, n_inputs: int) -> Decision:
     if parts.calibrator is not None:
         slope, offset = -float(parts.calibrator.a_), -float(parts.calibrator.b_)
     # An expert is the mean of a linear logit and a kernel's: with one of them empty, half of the other.
-    expert = replace(_expert(parts.classifier, n_inputs), slope=2 * slope, offset=offset)
+    expert = _expert(parts.classifier, n_inputs).calibrated(2 * slope, offset)
     return Decision(Standard(_padded(mean, n_inputs), _padded(factor, n_inputs)), expert, None)
 
 

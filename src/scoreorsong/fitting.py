@@ -298,14 +298,26 @@ def _fit_calibrated(
     learn: Callable[[Flags], Learnt], scores: Matrix, table: Table, chosen: Flags, asked: Flags
 ) -> tuple[Learnt, Matrix]:
     """What is learnt from the chosen takes, calibrated, and its logits, from inner folds, of those asked about."""
-    told = np.zeros((len(scores), 1))
+    told = _by_others(learn, scores, table, chosen, asked)[:, None]
+    calibration = LogisticRegression(C=1e6).fit(told, _is(table.chosen(asked), "song"))
+    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
+    return learn(chosen).calibrated(slope, offset), calibration.decision_function(told)
+
+
+def _by_others(
+    learn: Callable[[Flags], Callable[[Matrix], Matrix]],
+    scores: Matrix,
+    table: Table,
+    chosen: Flags,
+    asked: Flags,
+) -> Matrix:
+    """What those asked about are told by what is learnt from the chosen takes of the other inner folds, ``(asked,)``."""
+    told = np.zeros(len(scores))
     for fold in np.unique(table.folds):
         tested = asked & (table.folds == fold)
         if tested.any():
-            told[tested, 0] = learn(chosen & (table.folds != fold))(scores[tested])
-    calibration = LogisticRegression(C=1e6).fit(told[asked], _is(table.chosen(asked), "song"))
-    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
-    return learn(chosen).calibrated(slope, offset), calibration.decision_function(told[asked])
+            told[tested] = learn(chosen & (table.folds != fold))(scores[tested])
+    return told[asked]
 
 
 def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> Linear:
@@ -317,13 +329,9 @@ def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> Linear:
         gate = LogisticRegression(C=GATE_C, max_iter=3000)
         return gate.fit(scores[chosen], spoken[chosen], sample_weight=weights)
 
-    logits = np.full(len(scores), np.nan)
-    for fold in np.unique(table.folds):
-        tested = spoken & (table.folds == fold)
-        if tested.any():
-            logits[tested] = regression(known & (table.folds != fold)).decision_function(scores[tested])
+    logits = _by_others(lambda some: regression(some).decision_function, scores, table, known, spoken)
     gate = regression(known)
-    threshold = float(np.quantile(logits[spoken], DIALOGUES_LEFT_CLEAR))
+    threshold = float(np.quantile(logits, DIALOGUES_LEFT_CLEAR))
     return Linear(GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold))
 
 

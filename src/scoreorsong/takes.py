@@ -193,7 +193,9 @@ def _scenes(
 ) -> Iterator[Rendering]:
     """The clip, or a part of it, under two who speak by turns and rest between them."""
     talkers = [v for v in companions.voices if v.kind == "speech"] if companions else []
-    for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES if len(talkers) > 1 else 0):
+    if len(talkers) < 2:
+        return
+    for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES):
         random = _random(example.name, f"speech {i}", seed)
         two = tuple(talkers[j] for j in random.choice(len(talkers), 2, replace=False))
         spoken = augmentation.by_turns([read_audio(v.path) for v in two], len(samples), random)
