@@ -35,7 +35,7 @@ from jinja2 import Environment, StrictUndefined
 import scoreorsong
 
 # Of these rooms the pages tell the constants too.
-from scoreorsong import audio, decision, ears, features, fitting, metric, model, prediction, spectra  # noqa: F401
+from scoreorsong import audio, decision, ears, features, fitting, hearing, metric, model, prediction, spectra  # noqa: F401
 from scoreorsong import listening as listening
 from scoreorsong import timelines as timelines
 from scoreorsong.audio import read_audio
@@ -181,7 +181,7 @@ def card() -> str:
 
 def tags() -> int:
     """How many tags of the teacher the ear knows."""
-    return sum(head.startswith(model.TAG) and head != ears.STANDALONE for head in default_model().ear.heads)
+    return sum(head.startswith(hearing.TAG) and head != ears.STANDALONE for head in default_model().ear.heads)
 
 
 def corpus() -> str:

@@ -38,7 +38,7 @@ from scoreorsong import (
     predict,
 )
 from scoreorsong.features import schema
-from scoreorsong.model import VOICE
+from scoreorsong.hearing import VOICE
 from scoreorsong.prediction import default_model
 
 

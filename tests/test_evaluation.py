@@ -20,9 +20,9 @@ from scoreorsong.errors import LabelsError
 from scoreorsong.evaluation import evaluate_training
 from scoreorsong.features import schema
 from scoreorsong.fitting import fit
+from scoreorsong.hearing import input_names
 from scoreorsong.label_findings import by_source
 from scoreorsong.lessons import Lesson, recalled
-from scoreorsong.model import input_names
 from scoreorsong.prediction import default_model
 from scoreorsong.verdicts import BY_GROUP, Plan, cross_validate
 

@@ -18,7 +18,7 @@ from scoreorsong import metrics, verdicts
 from scoreorsong.augmentation import COPIES
 from scoreorsong.figures import absent, figures, worst
 from scoreorsong.fitting import fit, fold_of_groups
-from scoreorsong.model import MUSIC, VOICE, voice_in
+from scoreorsong.hearing import MUSIC, VOICE, voice_in
 from scoreorsong.verdicts import Verdict, cross_validate
 
 

@@ -28,15 +28,9 @@ from scoreorsong.fitting import (
     learnable,
     without,
 )
+from scoreorsong.hearing import VOICE, Ear, decision_row, sung_as
 from scoreorsong.lessons import make_takes
-from scoreorsong.model import (
-    VOICE,
-    Ear,
-    Kernel,
-    Scaler,
-    decision_row,
-    sung_as,
-)
+from scoreorsong.model import Kernel, Scaler
 from scoreorsong.training import train_on_takes
 
 

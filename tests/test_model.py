@@ -13,16 +13,8 @@ from scoreorsong import load_model, storage
 from scoreorsong.decision import Linear
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
-from scoreorsong.model import (
-    MOST,
-    MUSIC,
-    VOICE,
-    Model,
-    context,
-    decision_row,
-    input_names,
-    voice_in,
-)
+from scoreorsong.hearing import MUSIC, VOICE, context, decision_row, input_names, voice_in
+from scoreorsong.model import MOST, Model
 
 WIDTH = 12
 

@@ -33,7 +33,7 @@ from scoreorsong.audio import read_audio
 from scoreorsong.augmentation import mix
 from scoreorsong.decision import Linear
 from scoreorsong.features import schema
-from scoreorsong.model import MUSIC, VOICE, input_names
+from scoreorsong.hearing import MUSIC, VOICE, input_names
 from scoreorsong.prediction import (
     N_REASONS,
     SMALLEST_REASON,

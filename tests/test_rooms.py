@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # default model, so prediction and evaluation come before it.
 ORDER = (
     "errors", "files", "blas", "processes", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
-    "decision", "metric", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "examples",
+    "decision", "hearing", "metric", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "examples",
     "likeness", "label_findings", "dataset",
     "acquaintance", "augmentation", "takes", "ears", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
     "breakdown", "families", "baselines", "remarks", "lessons", "folders", "formats", "pages", "curve_tables", "charts", "publication", "evaluation",

@@ -14,6 +14,7 @@ from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
 from scoreorsong import timeline
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
+from scoreorsong.hearing import MUSIC, SPEECH, decision_row
 from scoreorsong.listening import (
     GATE_OPENING,
     LEAST_GLIMPSED,
@@ -28,7 +29,6 @@ from scoreorsong.listening import (
     glimpses,
     listen,
 )
-from scoreorsong.model import MUSIC, SPEECH, decision_row
 from scoreorsong.spectra import HOP, analyze, joined
 from scoreorsong.spool import Spool
 from scoreorsong.timelines import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh

@@ -15,7 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from .decision import Matrix
 from .ears import balanced_weights
 from .fitting import fold_of_groups, without
-from .model import VOICE_SUMMARY, Ear, Model
+from .hearing import VOICE_SUMMARY, Ear
+from .model import Model
 from .takes import Take
 from .verdicts import N_FOLDS, Verdict, is_music, judge
 

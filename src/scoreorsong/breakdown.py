@@ -17,9 +17,9 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from . import metrics as m
 from .dataset import Example
+from .hearing import MUSIC
 from .label_rows import LABELS
 from .metrics import Table
-from .model import MUSIC
 from .verdicts import Verdict
 
 DIGITS: Final = 4

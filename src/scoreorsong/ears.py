@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from .dataset import Example
 from .decision import Matrix, Rows, Scaler
+from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, context
 from .metric import Question, expansion, fit_nystroem, learn_projection
-from .model import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, context
 from .takes import Take
 
 LANDMARKS, AXES = 1000, 64

@@ -30,8 +30,9 @@ from .extraction import extract
 from .families import study, study_ready, worth
 from .features import Features
 from .figures import RESAMPLES, Figure, absent, figures
+from .hearing import MUSIC, SPEECH, VOICE, Ear
 from .lessons import LEARNT_EAR, Lesson, Recalled, prepare, recalled
-from .model import MUSIC, SPEECH, VOICE, Ear, Model, load_model
+from .model import Model, load_model
 from .prediction import Failure, default_model
 from .processes import in_processes
 from .takes import Take

@@ -20,7 +20,8 @@ from . import metrics as m
 from .decision import Decision, Matrix
 from .figures import Figure, Measure, figure_of
 from .fitting import Heard, fit_decision, hear
-from .model import Ear, Model, input_names
+from .hearing import Ear, input_names
+from .model import Model
 from .prediction import describe_input
 from .takes import Take
 from .verdicts import Fold, Plan, Verdict, in_folds, is_music

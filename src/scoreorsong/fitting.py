@@ -27,16 +27,8 @@ from sklearn.svm import SVC
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Forest, Kernel, Linear, Matrix, NormalScores
 from .ears import CLEAR_VARIANTS, balanced_weights, fit_ears, halved
-from .model import (
-    VOICE,
-    VOICE_SUMMARY,
-    Ear,
-    Flags,
-    Model,
-    music_segments,
-    sung_as,
-    voice_in,
-)
+from .hearing import VOICE, VOICE_SUMMARY, Ear, Flags, music_segments, sung_as, voice_in
+from .model import Model
 from .takes import Take
 
 INNER_FOLDS: Final = 5

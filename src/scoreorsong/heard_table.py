@@ -23,7 +23,8 @@ from .decision import Matrix
 from .errors import ModelError
 from .features import SEGMENT_NUMBERS, Features, schema
 from .fitting import Heard
-from .model import VOICE, Model
+from .hearing import VOICE
+from .model import Model
 from .takes import Take
 
 KIND: Final = "score-or-song heard takes"

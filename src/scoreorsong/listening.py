@@ -22,7 +22,8 @@ from scipy.special import expit, logit
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
 from .features import SEGMENT_FRAMES, SEGMENT_S, measure
-from .model import MUSIC, SPEECH, Model
+from .hearing import MUSIC, SPEECH
+from .model import Model
 from .spectra import HOP, Array, Spectra, joined, stream
 from .spool import Spool
 

@@ -20,7 +20,7 @@ from sklearn.metrics import average_precision_score
 from .augmentation import FIRST, LAST
 from .dataset import MADE_BY_MODELS, Example, Voice
 from .decision import Matrix
-from .model import VOICE
+from .hearing import VOICE
 from .takes import Take
 from .verdicts import Verdict, is_music
 

@@ -1,9 +1,7 @@
 """Features → probabilities: what is learnt, and how it is applied.
 
-Two stages. The *ear* reads every half second within its 3.6 s of context and
-says how much it sounds like singing, like speech, like music at all, like each of 50 tags
-that a teacher network knows, and like a song. The *decision* (see `decision`) weighs the clip's own
-features together with a summary of what the ear heard.
+Two stages. The *ear* (see `hearing`) says what every half second sounds like. The *decision*
+(see `decision`) weighs the clip's own features together with a summary of what the ear heard.
 """
 
 from __future__ import annotations
@@ -11,68 +9,24 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
-import scipy.ndimage
 from scipy.special import expit
 
 from . import audio, spectra, storage
-from .decision import Decision, Kernel, Matrix, Rows, Scaler
+from .decision import Decision, Matrix, Rows
 from .errors import ModelError
-from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, SEGMENT_S, Features, schema
-from .spectra import Array
+from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
+from .hearing import MUSIC, VOICE, Ear, Flags, input_names, music_segments, voice_in
 
 log = logging.getLogger("scoreorsong")
 
-Flags = npt.NDArray[np.bool_]
-
-VOICE, MUSIC, SPEECH = "voice", "music", "speech"
-TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 DIMENSIONS: Final = {"projection": 2, "landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays have one
 # By which the memory of hearing half a second, or of a clip's ways through the trees, grows.
 MOST: Final = {"landmarks": 20_000, "heads": 1_000, "roots": 10_000}
-CONTEXT_SEGMENTS: Final = 3  # to each side
-EAR_ROWS: Final = 512
-VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
-# Songs are sung and most scores are not: so much of the logit of a song, held within ±`SUREST_SONG`, is added to the voice's.
-SUNG_AS_SONG: Final = 0.8
-SUREST_SONG: Final = 2.0
-# Singers differ in how surely they are heard: so much of what the ear says where it is surest, that is of this
-# percentile of the minute around, is taken off the voice's logit.
-TAKEN_OFF: Final = 0.5
-SUREST_PERCENTILE: Final = 90
-MINUTE_SEGMENTS: Final = round(60 / SEGMENT_S)
-
-
-@dataclass(frozen=True)
-class Ear:
-    """Hears singing, speech, music and tags in every half second.
-
-    ``projection (inputs, axes)`` leads to where what matters lies far apart; see `metric`.
-    """
-
-    scaler: Scaler
-    projection: npt.NDArray[np.float32]
-    kernel: Kernel
-    heads: tuple[str, ...]
-
-    def __call__(self, segments: Array) -> Matrix:
-        """A logit per segment and head, ``(segments, heads)``."""
-        return np.concatenate([self.kernel(self.scaler(r) @ self.projection) for r in _contexts(segments)])
-
-    def hear(self, features: Features) -> tuple[Matrix, Matrix]:
-        """What it hears in a clip, and the decision's inputs for it, in the order of `input_names`."""
-        heard = self(features.segments)
-        return heard, decision_row(features, heard, self.heads)
-
-    @property
-    def ear_id(self) -> str:
-        """Hash of its numbers: what two ears of one id hear is the same."""
-        return storage.content_id(storage.to_bytes(_plain(self)))
 
 
 @dataclass(frozen=True)
@@ -169,7 +123,7 @@ class Model:
         ModelError : the path cannot be written, or the card holds what the format cannot.
         """
         content = {
-            name: _plain(getattr(self, name))
+            name: getattr(self, name)
             for name in ("ear", "decision", "voice_threshold", "music_threshold", "band")
         }
         return storage.save(path, {**content, "settings": settings(), "card": dict(self.card)})
@@ -238,7 +192,7 @@ class Model:
         _check_parts("decision", decision)
         low, high = content["band"]
         model = cls(
-            ear=Ear(Scaler(**ear["scaler"]), ear["projection"], Kernel(**ear["kernel"]), tuple(ear["heads"])),
+            ear=Ear.built(ear),
             decision=Decision.built(decision),
             voice_threshold=_number(content["voice_threshold"]),
             music_threshold=_number(content["music_threshold"]),
@@ -287,89 +241,11 @@ def settings() -> dict[str, Any]:
     }
 
 
-def _contexts(segments: Array) -> Iterator[Array]:
-    """`context` of at most `EAR_ROWS` segments at a time: of a whole film's it would take hundreds of MB."""
-    for start in range(0, len(segments), EAR_ROWS):
-        first = max(start - CONTEXT_SEGMENTS, 0)
-        yield context(segments[first : start + EAR_ROWS + CONTEXT_SEGMENTS])[start - first :][:EAR_ROWS]
-
-
 def _as_here(found: Any) -> bool:
     """Whether settings are those of this release; compared as written, since arrays may stand for numbers."""
     return isinstance(found, dict) and {k: repr(v) for k, v in found.items()} == {
         k: repr(v) for k, v in settings().items()
     }
-
-
-def context(segments: Array) -> Array:
-    """Every segment, and the mean and deviation of the seven around it, ``(segments, 2.5 × rows)``."""
-    half, size = segments.shape[1] // 2, 2 * CONTEXT_SEGMENTS + 1
-    doubled = segments.astype(np.float64)
-    mean = scipy.ndimage.uniform_filter1d(doubled, size, axis=0, mode="nearest")
-    square = scipy.ndimage.uniform_filter1d(doubled[:, :half] ** 2, size, axis=0, mode="nearest")
-    deviation = np.sqrt(np.maximum(square - mean[:, :half] ** 2, 0))
-    return np.hstack([doubled, mean, deviation]).astype(np.float32)
-
-
-def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...]) -> Flags:
-    """Which segments are music, ``(segments,)``."""
-    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
-
-
-def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:
-    """The voice's logit, averaged over neighbouring segments and beside the minute around, ``(segments,)``, in what has this logit of a song."""
-    voice = heard[:, heads.index(VOICE)].astype(np.float64)
-    smooth = scipy.ndimage.uniform_filter1d(voice, VOICE_SMOOTHING, mode="nearest")
-    surest = scipy.ndimage.percentile_filter(smooth, SUREST_PERCENTILE, MINUTE_SEGMENTS, mode="reflect")
-    return np.asarray(smooth - TAKEN_OFF * surest + sung_as(song))
-
-
-def sung_as(song: float | Matrix) -> Matrix:
-    """What the logit of a song, of all or of each segment, adds to the voice's."""
-    return np.asarray(SUNG_AS_SONG * np.clip(song, -SUREST_SONG, SUREST_SONG))
-
-
-VOICE_SUMMARY: Final = ("mean", "low", "middle", "high", "surest_2s", "surest_10s", "changes")
-SUREST_STRETCHES_S: Final = (2.0, 10.0)
-SPEECH_SUMMARY: Final = ("evidence", "mean", "share", "low", "middle", "high")
-
-
-def input_names(heads: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the decision's inputs: the clip features, then what the ear heard."""
-    tags = [head for head in heads if head.startswith(TAG)]
-    heard = [f"{tag}_{key}" for key in ("mean", "high", "std") for tag in tags]
-    speech, voice = (f"speech_{key}" for key in SPEECH_SUMMARY), (f"voice_{key}" for key in VOICE_SUMMARY)
-    return (*schema.NAMES, *heard, *speech, *voice)
-
-
-def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> Matrix:
-    """The decision's inputs for one clip, in the order of `input_names`."""
-    sounding = heard[~features.silent] if not features.silent.all() else heard
-    tags = sounding[:, [i for i, head in enumerate(heads) if head.startswith(TAG)]]
-    summary = np.concatenate([tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)])
-    speech, voice = sounding[:, heads.index(SPEECH)], sounding[:, heads.index(VOICE)]
-    return np.concatenate([features.clip, summary, _speech_summary(speech), _voice_summary(voice)])
-
-
-def _speech_summary(logits: Matrix) -> Matrix:
-    """Mean of the logits and of the probabilities, share, and quantiles of the logits."""
-    quantiles = np.quantile(logits, (0.1, 0.5, 0.9))
-    return np.array([logits.mean(), expit(logits).mean(), (logits > 0).mean(), *quantiles])
-
-
-def _voice_summary(logits: Matrix) -> Matrix:
-    """Mean, quantiles, surest stretches and unrest of the voice (after Bayle et al. 2017), none of which a hair's breadth makes jump."""
-    voice = expit(logits)
-    surest = (_highest_mean(voice, round(seconds / SEGMENT_S)) for seconds in SUREST_STRETCHES_S)
-    changes = np.abs(np.diff(voice)).sum() / max(len(voice) - 1, 1)
-    return np.array([voice.mean(), *np.quantile(voice, (0.1, 0.5, 0.9)), *surest, changes])
-
-
-def _highest_mean(values: Matrix, length: int) -> float:
-    """Over any so many neighbours, or all where there are fewer."""
-    length = min(length, len(values))
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    return float((sums[length:] - sums[:-length]).max() / length)
 
 
 def _number(value: Any) -> float:
@@ -390,10 +266,3 @@ def _check_parts(name: str, part: Any) -> None:
         raise ValueError(f"{name} is a list of {len(part)} things")
     elif isinstance(part, list) and not all(isinstance(item, str) for item in part):
         raise ValueError(f"{name} is a list of other things than names")
-
-
-def _plain(part: Any) -> Any:
-    """A dataclass as the tables and arrays that the storage holds."""
-    if hasattr(part, "__dataclass_fields__"):
-        return {f.name: _plain(getattr(part, f.name)) for f in fields(part)}
-    return part

@@ -20,7 +20,8 @@ from .cohesion import descriptor_of
 from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
 from .features import Features, schema
-from .model import MUSIC, VOICE, Judgement, Model, load_model
+from .hearing import MUSIC, VOICE
+from .model import Judgement, Model, load_model
 from .processes import in_processes
 
 _loading: Final = Lock()

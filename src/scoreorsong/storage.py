@@ -17,6 +17,7 @@ import json
 import math
 import os
 import zipfile
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def save(path: str | os.PathLike[str], content: dict[str, Any], *, kind: str = FORMAT) -> str:
-    """Write `content` (plain values and arrays, nested) and return its id.
+    """Write `content` (plain values, arrays and dataclasses of them, nested) and return its id.
 
     `kind` is what the file says it is and must be asked for as; the same content gives the same bytes. The file appears whole or not at all.
 
@@ -82,7 +83,7 @@ def content_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def to_bytes(content: dict[str, Any], *, kind: str = FORMAT) -> bytes:
+def to_bytes(content: Any, *, kind: str = FORMAT) -> bytes:
     """`content` in the file format."""
     arrays: Arrays = {}
     document = {"format": kind, "format_version": FORMAT_VERSION, "content": _encode(content, arrays)}
@@ -140,6 +141,9 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
 
 
 def _encode(value: Any, arrays: Arrays) -> Any:
+    """Plain values as they are, dataclasses as tables; arrays go to `arrays`."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {part.name: getattr(value, part.name) for part in fields(value)}
     if isinstance(value, dict):
         if "array" in value:
             raise ModelError(

@@ -28,8 +28,9 @@ from .decision import Matrix
 from .decoding import Run, decode, novelty
 from .extraction import warn_if_odd
 from .features import SEGMENT_S
+from .hearing import MUSIC, SPEECH, voice_in
 from .listening import Heard, glimpses, listen
-from .model import MUSIC, SPEECH, Model, voice_in
+from .model import Model
 from .prediction import default_model
 from .segments import Curve, Segment
 from .spectra import Array

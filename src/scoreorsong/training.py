@@ -21,8 +21,9 @@ from .evaluation import Evaluation, Runs, evaluate_training
 from .features import schema
 from .figures import figures, worst
 from .fitting import fit, learnable
+from .hearing import Ear
 from .lessons import LEARNT_EAR, Lesson, labels_hash, prepare, table_hash
-from .model import Ear, Model
+from .model import Model
 from .prediction import default_model
 from .takes import Take
 from .verdicts import BY_GROUP, N_FOLDS, Plan, cross_validate

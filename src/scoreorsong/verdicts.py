@@ -21,7 +21,8 @@ from .blas import one_blas_thread
 from .dataset import Example
 from .decision import Matrix
 from .fitting import Heard, fit, fold_of_groups, without
-from .model import MUSIC, VOICE_SUMMARY, Ear, Model, voice_in
+from .hearing import MUSIC, VOICE_SUMMARY, Ear, voice_in
+from .model import Model
 from .takes import Take
 
 N_FOLDS: Final = 5
