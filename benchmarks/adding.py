@@ -24,7 +24,8 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from scoreorsong.added import OWN_WEIGHT, default_table_path
 from scoreorsong.blas import one_blas_thread
 from scoreorsong.dataset import MADE_BY_MODELS, Example
-from scoreorsong.fitting import Heard, fit
+from scoreorsong.ears import Heard
+from scoreorsong.fitting import fit
 from scoreorsong.heard_table import load_heard
 from scoreorsong.model import Model
 from scoreorsong.prediction import default_model

@@ -15,7 +15,8 @@ import joblib
 from scoreorsong.added import default_table_path
 from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import read_companions, read_labels
-from scoreorsong.fitting import hear, learnable
+from scoreorsong.ears import hear
+from scoreorsong.folds import learnable
 from scoreorsong.heard_table import save_heard
 from scoreorsong.lessons import make_takes, table_hash
 from scoreorsong.prediction import default_model

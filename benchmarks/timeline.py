@@ -38,7 +38,8 @@ from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import Companions, Example, read_companions, read_labels
-from scoreorsong.fitting import fit, fold_of_groups, without
+from scoreorsong.fitting import fit
+from scoreorsong.folds import fold_of_groups, without
 from scoreorsong.lessons import make_takes
 from scoreorsong.model import Model, load_model
 from scoreorsong.segments import Segment

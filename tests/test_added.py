@@ -11,7 +11,9 @@ from helpers import small_takes
 
 from scoreorsong import LabelsError, ModelError, added, storage
 from scoreorsong.dataset import Example, Voice
-from scoreorsong.fitting import fit, hear, learnable
+from scoreorsong.ears import hear
+from scoreorsong.fitting import fit
+from scoreorsong.folds import learnable
 from scoreorsong.heard_table import KIND, load_heard, save_heard
 from scoreorsong.prediction import default_model
 from scoreorsong.verdicts import cross_validate

@@ -61,7 +61,7 @@ def decision():
     """Two experts of different minds, and a gate that is neither open nor shut."""
     quantiles = np.sort(rows_like(40), axis=0).T.astype(np.float32)
     gate, expert = np.random.default_rng(7).standard_normal((2, WIDTH))
-    dialogue = Dialogue(Linear(gate, 0.1), Linear(expert, -0.2))
+    dialogue = Dialogue(Linear(gate, 0.1), Linear(expert, -0.2), Linear(np.zeros(WIDTH), -1.0))
     return Decision(NormalScores(quantiles), small_expert(), dialogue)
 
 
@@ -377,3 +377,17 @@ def test_a_kernel_travels_without_what_follows_from_it():
     before, expected = len(pickle.dumps(kernel)), kernel(rows)
     assert len(pickle.dumps(kernel)) == before
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(kernel))(rows), expected)
+
+
+@pytest.mark.parametrize("spoken", [-1.0, 1.0])
+@pytest.mark.parametrize("clear", [-1.0, 1.0])
+@pytest.mark.parametrize("gate", [-9.0, 9.0])
+@pytest.mark.parametrize("hint", [-1.0, 1.0])
+def test_a_call_is_in_doubt_where_speech_would_change_it(decision, hint, gate, clear, spoken):
+    """Where there is a hint of speech, and the expert for dialogue would call it otherwise but does not decide."""
+    told = decision.clear(decision.scores(rows_like(1)))[0]
+    dialogue = Dialogue(*(Linear(np.zeros(WIDTH), logit) for logit in (gate, spoken, hint)))
+    so = replace(decision, clear=replace(decision.clear, offset=clear - told), dialogue=dialogue)
+    doubt = so.in_doubt(so.scores(rows_like(1)))
+    assert doubt.tolist() == [hint > 0 > gate and clear != spoken]
+    assert not replace(so, dialogue=None).in_doubt(so.scores(rows_like(1))).any()

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from scoreorsong import ears
 from scoreorsong.dataset import Example
 from scoreorsong.ears import QUESTIONS, STANDALONE, fit_ears, lesson_of
-from scoreorsong.fitting import INNER_FOLDS, fold_of_groups, learnable
+from scoreorsong.folds import INNER_FOLDS, fold_of_groups, learnable
 from scoreorsong.hearing import TAG, VOICE, context, input_names
 from scoreorsong.metric import fit_nystroem
 

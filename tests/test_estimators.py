@@ -38,7 +38,7 @@ from scoreorsong import (
     predict,
 )
 from scoreorsong.features import schema
-from scoreorsong.hearing import VOICE
+from scoreorsong.hearing import MUSIC, VOICE
 from scoreorsong.prediction import default_model
 
 
@@ -290,6 +290,6 @@ def test_a_wrapped_pipeline_predicts_files(clips):
     prediction = predict(paths[-1], model=model)
     assert prediction.song_probability == pytest.approx(expected, abs=1e-6)
     shipped, measured = default_model(), extract(paths[-1])
-    heard = shipped.ear(measured.segments)
-    told = shipped.listen(heard, measured.silent, float(logit(expected)))
-    assert prediction.vocal_fraction == told[VOICE]
+    heard, row = shipped.ear.hear(measured)
+    told = shipped.listen(heard, measured.silent, float(logit(expected)), shipped.ear.music(row))
+    assert (prediction.vocal_fraction, prediction.music_fraction) == (told[VOICE], told[MUSIC])

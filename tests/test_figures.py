@@ -17,7 +17,8 @@ from scoreorsong import figures as room
 from scoreorsong import metrics, verdicts
 from scoreorsong.augmentation import COPIES
 from scoreorsong.figures import absent, figures, worst
-from scoreorsong.fitting import fit, fold_of_groups
+from scoreorsong.fitting import fit
+from scoreorsong.folds import fold_of_groups
 from scoreorsong.hearing import MUSIC, VOICE, voice_in
 from scoreorsong.verdicts import Verdict, cross_validate
 
@@ -427,6 +428,21 @@ def test_dialogue_is_asked_of_every_slice_that_has_it(part):
     assert figure.value == pytest.approx(0.75 if truth == "song" else 0.25)
 
 
+@pytest.mark.parametrize("part", ["score-core", "song-vocal", "song-instrumental"])
+def test_softer_and_broken_dialogue_is_asked_of_apart(part):
+    """All of it together; beside what is called right, what is called wrong and surely so."""
+    truth = part.partition("-")[0]
+    right, wrong = (0.9, 0.1) if truth == "song" else (0.1, 0.9)
+    run = run_of({truth: [right] * 9}, part=part, variant="speech 0")
+    run += run_of({truth: [right, wrong]}, part=part, variant="speech 1", confident=True)
+    run += run_of({truth: [wrong]}, part=part, variant="speech 2", confident=False)
+    run += run_of({truth: [wrong]}, part=part, variant="speech 3", confident=True)
+    got = named([run])
+    assert got[f"{part} under softer or broken dialogue, called {truth}"].value == pytest.approx(1 / 4)
+    assert got[f"{part} under softer or broken dialogue, surely wrong"].value == pytest.approx(1 / 2)
+    assert got[f"{part} under dialogue 0 to 10 dB louder, called {truth}"].value == 1.0
+
+
 def test_what_is_no_music():
     run = [*run_of({"score": [0.1] * 4, "song": [0.9] * 3}), verdict("song", 0.9, "lost", label="no_music")]
     run += [verdict("no_music", 0.9, f"n{i}", label="no_music" if i else "song") for i in range(5)]
@@ -602,13 +618,13 @@ def test_a_verdict_is_the_models_judgement(takes_and_model):
     takes, model, baseline = takes_and_model
     for verdict in verdicts.judge(model, takes, baseline):
         features = verdict.take.features
-        judgement, heard = model.judge(features), model.ear(features.segments)
+        judgement, (heard, row) = model.judge(features), model.ear.hear(features)
         assert expit(verdict.logit) == pytest.approx(judgement.song_probability)
         assert verdict.fractions == judgement.fractions
-        called = model.call(judgement.song_probability, judgement.fractions[MUSIC])
+        called = model.call(judgement.song_probability, judgement.fractions[MUSIC], judgement.in_doubt)
         assert (verdict.label, verdict.confident) == called
         np.testing.assert_array_equal(verdict.voice, voice_in(heard, model.ear.heads, verdict.logit))
-        sung = model.sung_segments(heard, features.silent, verdict.logit)
+        sung = model.sung_segments(heard, features.silent, verdict.logit, model.ear.music(row))
         np.testing.assert_array_equal(verdict.sung, sung)
 
 

@@ -110,6 +110,29 @@ def test_a_song_is_likelier_sung(model):
     assert not two.sung_segments(heard - [2.71, 0], silent, 99.0).any()  # no certainty outweighs the ear
 
 
+def test_a_clip_that_is_music_as_a_whole_is_music_in_more_places(model):
+    """So much of the clip's logit is added to that of every half second; silence stays none."""
+    two = replace(model, ear=replace(model.ear, heads=(VOICE, MUSIC)), voice_threshold=0.0)
+    heard = np.array([[9.0, music] for music in (-3.1, -2.9, -0.1, 0.1, 2.9, 3.1, 3.1)])
+    silent = np.arange(7) == 6
+    for music, there in ((-99, 1), (-3, 1), (-1, 2), (0, 3), (1, 4), (3, 5), (99, 5)):
+        assert two.listen(heard, silent, music=music) == {MUSIC: there / 7, VOICE: 1.0}
+        assert two.sung_segments(heard, silent, music=music).sum() == there
+
+
+def test_an_ear_that_met_nothing_without_music_adds_nothing(model, clips):
+    row = model.ear.hear(clips[0])[1]
+    assert model.ear.music(row) == model.ear.overall(row[None])[0] != 0
+    assert replace(model.ear, overall=None).music(row) == 0
+
+
+def test_a_call_in_doubt_is_never_sure(model):
+    model = replace(model, music_threshold=0.2, band=(0.4, 0.6))
+    for probability, label in ((0.01, "score"), (0.5, "score"), (0.99, "song")):
+        assert model.call(probability, 1.0, True) == (label, False)
+    assert model.call(0.99, 0.0, True) == ("no_music", True)  # of that there is no doubt
+
+
 def test_one_half_second_alone_is_not_sung():
     heard = np.array([[-1.0], [-1.0], [1.5], [-1.0], [-1.0]])
     assert (voice_in(heard, (VOICE,)) < 0).all()
@@ -155,7 +178,9 @@ def test_a_judgement_is_of_what_the_ear_heard(model, clips):
         scores, judgement = model.decision.scores(row), model.judge(features)
         assert judgement.song_probability == pytest.approx(expit(model.decision(row)[0]))
         assert judgement.dialogue == model.decision.share(scores)[0]
-        assert judgement.fractions == model.listen(heard, features.silent, model.decision(row)[0])
+        song, music = model.decision(row)[0], model.ear.music(row[0])
+        assert judgement.fractions == model.listen(heard, features.silent, song, music)
+        assert judgement.in_doubt == model.decision.in_doubt(scores)[0]
         assert list(judgement.deviations.values()) == scores[0].tolist()
         contributions = model.decision.contributions(scores[0]).tolist()
         assert list(judgement.contributions.values()) == contributions
@@ -201,6 +226,32 @@ def test_a_model_without_an_expert_for_dialogue_can_be_saved(model, clips, tmp_p
     read = load_model(tmp_path / "alone.model")
     assert read.decision.dialogue is None
     assert read.judge(clips[0]).song_probability == pytest.approx(alone.judge(clips[0]).song_probability)
+
+
+def test_an_ear_without_a_word_on_the_whole_can_be_saved(model, clips, tmp_path):
+    deaf = replace(model, ear=replace(model.ear, overall=None))
+    deaf.save(tmp_path / "deaf.model")
+    read = load_model(tmp_path / "deaf.model")
+    assert read.ear.overall is None
+    assert read.judge(clips[0]).fractions == deaf.judge(clips[0]).fractions
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ("ear", "overall", "weights", "intercept"),
+        ("ear", "kernel", "gamma"),
+        ("decision", "clear", "slope"),
+        ("decision", "dialogue", "gate", "intercept"),
+        ("decision", "dialogue", "expert", "intercept"),
+    ],
+)
+def test_no_array_stands_for_a_number(saved, place):
+    """Its first number would count, and the others would be lost."""
+    content = storage.load(saved)[0]
+    storage.save(saved, changed(content, place, np.zeros(2)))
+    with pytest.raises(ModelError, match="is damaged"):
+        load_model(saved)
 
 
 def test_landmarks_are_stored_in_half_precision(saved):

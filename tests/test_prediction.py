@@ -285,6 +285,22 @@ def test_speech_over_the_music_is_warned_of(share, warned):
     assert prediction.label in ("score", "song")
 
 
+DOUBTED = "someone may be speaking over the music; if so, it sounds like a score"
+
+
+@pytest.mark.parametrize("hint", [-1.0, 1.0])
+def test_doubt_is_told_and_makes_a_call_unsure(hint):
+    """Of a song with a hint of speech in it, which the expert for dialogue takes for a score."""
+    model = with_gate(small_model(), share=0.01)
+    told = (Linear(np.zeros_like(model.decision.clear.coefficients), logit) for logit in (-9.0, hint))
+    dialogue = replace(model.decision.dialogue, **dict(zip(("expert", "hint"), told, strict=True)))
+    model = replace(model, decision=replace(model.decision, dialogue=dialogue), band=(0.5, 0.5))
+    prediction = predict(song(3), rate=RATE_HZ, model=model)
+    assert prediction.label == "song"
+    assert prediction.confident == (hint < 0)
+    assert (DOUBTED in prediction.warnings) == (hint > 0)
+
+
 def test_scores_under_dialogue_are_still_scores():
     """Clips and speakers are new to the model, the speakers up to 10 dB louder; few of them are missed, or clear ones doubted."""
     doubted, warned = [], []
@@ -323,7 +339,9 @@ def test_the_shares_are_the_judgements(predictions):
         assert prediction.song_probability == pytest.approx(judgement.song_probability)
         shares = {MUSIC: prediction.music_fraction, VOICE: prediction.vocal_fraction}
         assert shares == pytest.approx(judgement.fractions)
-        called = default_model().call(judgement.song_probability, judgement.fractions[MUSIC])
+        called = default_model().call(
+            judgement.song_probability, judgement.fractions[MUSIC], judgement.in_doubt
+        )
         assert (prediction.label, prediction.confident) == called
 
 

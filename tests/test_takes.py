@@ -14,7 +14,7 @@ from scoreorsong.augmentation import CHECKS, COPIES, ENDS
 from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_S
-from scoreorsong.fitting import fold_of_groups, without
+from scoreorsong.folds import fold_of_groups, without
 from scoreorsong.lessons import make_takes
 from scoreorsong.takes import N_DIALOGUE, N_SCENES, N_VARIED, SINGING_MIXES, TEACHER_VOICE
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from .dataset import Example
+from .ears import Heard
 from .errors import LabelsError
-from .fitting import Heard
 from .heard_table import load_heard
 from .prediction import default_model, default_model_path
 from .storage import content_id

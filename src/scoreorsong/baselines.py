@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from .decision import Matrix
 from .ears import balanced_weights
-from .fitting import fold_of_groups, without
+from .folds import fold_of_groups, without
 from .hearing import VOICE_SUMMARY, Ear
 from .model import Model
 from .takes import Take

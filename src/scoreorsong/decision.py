@@ -287,10 +287,15 @@ class Linear:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """Whether someone speaks over the music, told by the `gate`, and the expert who then decides."""
+    """Whether someone speaks over the music, told by the `gate`, and the expert who then decides.
+
+    `hint` tells what may be softer speech, or speech now and then. Half-spoken songs sound like it, so
+    that nothing is decided by it: it only says that the call is in doubt (see `Decision.in_doubt`).
+    """
 
     gate: Linear
     expert: Linear
+    hint: Linear
 
     def share(self, scores: Matrix) -> Matrix:
         """How far the expert for dialogue decides, ``(rows,)``, 0 to 1."""
@@ -321,6 +326,13 @@ class Decision:
         """How far the expert for dialogue decides, ``(rows,)``, 0 to 1."""
         return np.zeros(len(scores)) if self.dialogue is None else self.dialogue.share(scores)
 
+    def in_doubt(self, scores: Matrix) -> npt.NDArray[np.bool_]:
+        """Where there is a hint of speech, and the expert for dialogue would call it otherwise, ``(rows,)``."""
+        if self.dialogue is None:
+            return np.zeros(len(scores), np.bool_)
+        otherwise = (self.of_scores(scores) > 0) != (self.dialogue.expert(scores) > 0)
+        return np.asarray((self.dialogue.hint(scores) > 0) & otherwise)
+
     def contributions(self, scores: Matrix) -> Matrix:
         """What each input of one row adds to its logit, ``(inputs,)``."""
         clear = self.clear.contributions(scores)
@@ -336,7 +348,9 @@ class Decision:
         return cls(
             NormalScores(**scores) if "quantiles" in scores else Standard(**scores),
             _expert(content["clear"]),
-            None if dialogue is None else Dialogue(Linear(**dialogue["gate"]), Linear(**dialogue["expert"])),
+            None
+            if dialogue is None
+            else Dialogue(**{name: Linear(**part) for name, part in dialogue.items()}),
         )
 
 

@@ -1,4 +1,4 @@
-"""Takes → ears: one that is taught by all of them, and for every fold one that is not taught by the fold.
+"""Takes → ears and what they hear: one ear is taught by all takes, and for every fold one that is not taught by the fold.
 
 Conventions: the ears of one lesson share what they hear by, a learnt metric and landmarks in it, since the
 decision learns from what those of the folds say and is then asked about what the one of all says: it must mean
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
 from .dataset import Example
-from .decision import Matrix, Rows, Scaler
-from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, context
+from .decision import Linear, Matrix, Rows, Scaler
+from .folds import INNER_FOLDS, Table, by_others, fold_of_groups, labelled, learnable
+from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, Overall, context, held, voice_in
 from .metric import Question, expansion, fit_nystroem, learn_projection
 from .takes import Take
 
@@ -36,6 +37,7 @@ CLEAR_VARIANTS: Final = ("original", "varied", "noise")  # in which nobody speak
 # Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.
 STRIDE: Final = {"original": 2, "varied": 4, "speech": 4, "noise": 8}
 VOICE_STRIDE: Final = 2
+OVERALL_C: Final = 0.03  # of the regression that tells what is music as a whole
 
 
 class Ears(NamedTuple):
@@ -87,7 +89,7 @@ def fit_ears(
     fold_of : by group, the fold of a take.
     """
     lesson = lesson_of(takes, random_state)
-    scaler = _fit_scaler(lesson.rows)
+    scaler = fit_scaler(lesson.rows)
     scaled = scaler(lesson.rows).astype(np.float32)
     gamma = GAMMA / scaled.shape[1]
     weights = (1.0, *(QUESTION_WEIGHT for _ in QUESTIONS))
@@ -125,9 +127,9 @@ def _fit_heads(mapped: npt.NDArray[np.float32], lesson: Lesson, chosen: Flags) -
     for rows, answers in zip(questions, lesson.answers[1:], strict=True):
         regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300)
         heads.append(regression.fit(mapped[rows], answers[rows, 0]))
-    labelled = chosen & np.isfinite(lesson.song)
+    of_either = chosen & np.isfinite(lesson.song)
     standalone = Ridge(STANDALONE_ALPHA)
-    heads.append(standalone.fit(mapped[labelled], lesson.song[labelled, None], lesson.balanced(labelled)))
+    heads.append(standalone.fit(mapped[of_either], lesson.song[of_either, None], lesson.balanced(of_either)))
     return np.vstack([h.coef_ for h in heads]), np.concatenate([h.intercept_ for h in heads])
 
 
@@ -172,6 +174,94 @@ def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
     return weights * len(weights) / 2
 
 
-def _fit_scaler(rows: Rows) -> Scaler:
+def fit_scaler(rows: Rows) -> Scaler:
+    """Mean and deviation of the columns."""
     fitted = StandardScaler().fit(rows.astype(np.float64))
     return Scaler(fitted.mean_, fitted.scale_)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What an ear that a take's group did not teach made of it; `row` are the decision's inputs, for score and songs."""
+
+    take: Take
+    music: float  # the share of it
+    voice: Matrix  # of the segments that sound
+    row: Matrix | None
+
+
+class Hearing(NamedTuple):
+    """What there is to learn the decision from.
+
+    Attributes
+    ----------
+    ear : taught by all takes.
+    heard : of every take, by ears that its group did not teach; then what was added.
+    rows, table : of the scores and songs among them, ``(rows, inputs)``.
+    """
+
+    ear: Ear
+    heard: list[Heard]
+    rows: Matrix
+    table: Table
+
+
+def hear(
+    takes: Sequence[Take],
+    tags: Sequence[str],
+    *,
+    ear: Ear | None = None,
+    added: Sequence[Heard] = (),
+    random_state: int = 0,
+) -> Hearing:
+    """Teach the ears with the learnable takes and hear these by them; the parameters are those of `fit`."""
+    takes = learnable(takes)
+    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, random_state)
+    whole, apart = (ear, {}) if ear else fit_ears(takes, tags, fold_of, random_state)
+    sounds = [_listen(take, apart.get(fold_of[take.group], whole)) for take in takes]
+    if ear:
+        overall = np.array([ear.music(sound.row) for sound in sounds])
+    else:
+        everything = Table(takes, np.array([fold_of[take.group] for take in takes]))
+        whole, overall = _with_overall(whole, np.stack([sound.row for sound in sounds]), everything)
+    heard = [*map(_heard, takes, sounds, overall.tolist()), *added]
+    decided = [h for h in heard if h.row is not None]
+    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
+    return Hearing(whole, heard, np.stack([h.row for h in decided if h.row is not None]), table)
+
+
+class _Sound(NamedTuple):
+    """What an ear makes of a take before it is known whether that is music as a whole; `there` is -inf in silence."""
+
+    there: Matrix
+    voice: Matrix
+    row: Matrix
+
+
+def _listen(take: Take, ear: Ear) -> _Sound:
+    (heard, row), silent = ear.hear(take.features), take.features.silent
+    there = np.where(silent, -np.inf, heard[:, ear.heads.index(MUSIC)])
+    return _Sound(there, voice_in(heard, ear.heads)[~silent], row)
+
+
+def _heard(take: Take, sound: _Sound, overall: float) -> Heard:
+    decides = take.label != "no_music" and isinstance(take.example, Example)
+    music = float((sound.there + held(overall) > 0).mean())
+    return Heard(take, music, sound.voice, sound.row if decides else None)
+
+
+def _with_overall(ear: Ear, rows: Matrix, table: Table) -> tuple[Ear, Matrix]:
+    """The ear that has learnt what is music as a whole, and the logits of that for all takes, from inner folds."""
+    music = ~labelled(table.takes, "no_music")
+    if not (table.left_in_every_fold(music) and table.left_in_every_fold(~music)):
+        return ear, np.zeros(len(rows))
+
+    def learn(chosen: Flags) -> Overall:
+        scaler = fit_scaler(rows[chosen])
+        weights = balanced_weights(table.chosen(chosen), music[chosen])
+        regression = LogisticRegression(C=OVERALL_C, max_iter=3000)
+        fitted = regression.fit(scaler(rows[chosen]), music[chosen], sample_weight=weights)
+        return Overall(scaler, Linear(fitted.coef_[0], float(fitted.intercept_[0])))
+
+    everything = np.ones(len(rows), np.bool_)
+    return replace(ear, overall=learn(everything)), by_others(learn, rows, table, everything, everything)

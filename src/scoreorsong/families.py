@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from . import metrics as m
 from .decision import Decision, Matrix
+from .ears import Heard, hear
 from .figures import Figure, Measure, figure_of
-from .fitting import Heard, fit_decision, hear
+from .fitting import fit_decision
 from .hearing import Ear, input_names
 from .model import Model
 from .prediction import describe_input

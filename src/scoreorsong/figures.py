@@ -20,6 +20,7 @@ from .augmentation import COPIES, LAST
 from .dataset import Example
 from .decision import Matrix
 from .metrics import Metric, Rows, Table, rows
+from .takes import LOUD_DIALOGUE, OTHER_DIALOGUES
 from .verdicts import Verdict, is_music
 
 # Name of the comparison, slices of songs, slices of scores.
@@ -133,13 +134,16 @@ def _measures(table: Table) -> Iterator[Measure]:
 def _robustness() -> Iterator[Measure]:
     """Measures on variants, and on segments of which it is known whether someone sings."""
     for part in ("score-core", "song-vocal", "song-instrumental"):
-        spoken = rows(slices=(part,), variant="speech 0")
-        yield Measure(
-            f"{part} under dialogue 0 to 10 dB louder, called {part.split('-')[0]}", spoken, m.accuracy
+        loud, other = (
+            rows(slices=(part,), variants=spoken) for spoken in ((LOUD_DIALOGUE,), OTHER_DIALOGUES)
         )
+        label = part.split("-")[0]
+        yield Measure(f"{part} under dialogue 0 to 10 dB louder, called {label}", loud, m.accuracy)
+        yield Measure(f"{part} under softer or broken dialogue, called {label}", other, m.accuracy)
+        yield Measure(f"{part} under softer or broken dialogue, surely wrong", other, m.surely_wrong, False)
     for copy in COPIES:
-        yield Measure(f"label unchanged {copy}", rows(variant=copy), m.unchanged, False)
-    yield Measure("label unchanged, first against last 20 s", rows(variant=LAST), m.unchanged, False)
+        yield Measure(f"label unchanged {copy}", rows(variants=(copy,)), m.unchanged, False)
+    yield Measure("label unchanged, first against last 20 s", rows(variants=(LAST,)), m.unchanged, False)
     sung, unsung = rows(truths=("song",), annotated=True), rows(slices=("score-core",), vocals="no")
     yield Measure("voice frames, F1", sung, m.voice_f1, False)
     yield Measure("voice frames, ROC-AUC", sung, m.voice_auc, False)

@@ -10,40 +10,34 @@ for checking teach nothing at all.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVC
 
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Forest, Kernel, Linear, Matrix, NormalScores
-from .ears import CLEAR_VARIANTS, balanced_weights, fit_ears, halved
-from .hearing import VOICE, VOICE_SUMMARY, Ear, Flags, music_segments, sung_as, voice_in
+from .ears import CLEAR_VARIANTS, Heard, balanced_weights, halved, hear
+from .folds import Table, by_others, labelled
+from .hearing import VOICE, VOICE_SUMMARY, Ear, Flags, sung_as
 from .model import Model
-from .takes import Take
+from .takes import LOUD_DIALOGUE, Take
 
-INNER_FOLDS: Final = 5
-RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
 RANKS: Final = 50  # quantiles by which an input's rank is told
 LINEAR_C, KERNEL_C, GATE_C, DIALOGUE_ALPHA = 0.003, 5.0, 0.1, 300.0
 # Trees of the expert for clear music, the share of the inputs that each split may choose from, and the least
 # share of all weight in a leaf, which bounds a tree's size whatever the corpus.
 N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
-# Share of the loud dialogues for which the gate to their expert may stay shut. Few songs are half
-# spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
-DIALOGUES_LEFT_CLEAR: Final = 0.1
+# Share of the loud dialogues for which the gate to their expert may stay shut, and of all dialogues of which there may be
+# no hint. Few songs are half spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
+DIALOGUES_MISSED: Final = 0.1
 GATE_STEEPNESS: Final = 3.0
 DIALOGUE_VARIANTS: Final = ("speech",)
-LOUD_DIALOGUE: Final = "speech 0"
 VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without voices
 UNSURE_SHARE: Final = 0.2  # of the clips, the least certain: they set the uncertain band
 MOST_MUSIC_LOST: Final = 0.003
@@ -52,41 +46,9 @@ THRESHOLDS: Final = tuple(i / 20 for i in range(1, 11))
 Learnt = TypeVar("Learnt", Expert, Linear)
 
 
-def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) -> dict[str, int]:
-    """Which fold each group is tested in; clips are spread evenly by slice.
-
-    There are `most_folds` folds, or fewer where a class has fewer groups; slices too rare
-    for that many folds count as their class, so that every fold leaves both classes to learn from.
-    """
-    fewest = min(len({t.group for t in takes if t.label == label}) for label in ("score", "song"))
-    n_folds = max(2, min(most_folds, fewest))
-    clips = [t for t in takes if t.variant == "original"]
-    groups = np.array([min(t.groups) for t in clips])
-    kinds = [t.slice for t in clips]
-    for coarser in ([t.label for t in clips], [RARE] * len(clips)):
-        groups_in = Counter(kind for kind, _ in set(zip(kinds, groups.tolist(), strict=True)))
-        kinds = [k if groups_in[k] >= n_folds else c for k, c in zip(kinds, coarser, strict=True)]
-    spread = np.array(kinds) != RARE
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
-    splits = splitter.split(groups[spread], np.array(kinds)[spread], groups[spread])
-    fold_of = {str(g): fold for fold, (_, test) in enumerate(splits) for g in groups[spread][test]}
-    rest = sorted(set(groups.tolist()) - set(fold_of))
-    return fold_of | {group: i % n_folds for i, group in enumerate(rest)}
-
-
-def without(takes: Sequence[Take], fold_of: dict[str, int], fold: int) -> list[Take]:
-    """The takes that have nothing to do with the fold."""
-    return [t for t in takes if all(fold_of[g] != fold for g in t.groups)]
-
-
-def learnable(takes: Sequence[Take]) -> list[Take]:
-    """The takes that may be learnt from: all but those for checking."""
-    return [t for t in takes if not t.checking]
-
-
 def fit_expert(scores: Matrix, takes: Sequence[Take]) -> Expert:
     """A logistic regression, a support vector machine and trees side by side, not calibrated yet."""
-    is_song = _is(takes, "song")
+    is_song = labelled(takes, "song")
     weights = balanced_weights(takes, is_song)
     linear = LogisticRegression(C=LINEAR_C, max_iter=3000).fit(scores, is_song, sample_weight=weights)
     gamma = 1 / scores.shape[1]
@@ -149,86 +111,6 @@ def fit(
     return model, _voice_baseline(lesson.rows, lesson.table)
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What an ear that a take's group did not teach made of it; `row` are the decision's inputs, for score and songs."""
-
-    take: Take
-    music: float
-    voice: Matrix  # of the segments that sound
-    row: Matrix | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """The takes that the decision learns from.
-
-    Attributes
-    ----------
-    folds : the inner fold that each is tested in, ``(takes,)``.
-    """
-
-    takes: list[Take]
-    folds: npt.NDArray[np.int_]
-
-    def of(self, variants: tuple[str, ...]) -> Flags:
-        """Which takes are of such variants, ``(takes,)``."""
-        return np.array([t.variant.startswith(variants) for t in self.takes])
-
-    def left_in_every_fold(self, flags: Flags) -> bool:
-        """Whether there are such takes to learn from, whichever fold is tested."""
-        return all((flags & (self.folds != fold)).any() for fold in np.unique(self.folds))
-
-    def chosen(self, flags: Flags) -> list[Take]:
-        """Some of the takes."""
-        return [t for t, flag in zip(self.takes, flags, strict=True) if flag]
-
-
-class Hearing(NamedTuple):
-    """What there is to learn the decision from.
-
-    Attributes
-    ----------
-    ear : taught by all takes.
-    heard : of every take, by ears that its group did not teach; then what was added.
-    rows, table : of the scores and songs among them, ``(rows, inputs)``.
-    """
-
-    ear: Ear
-    heard: list[Heard]
-    rows: Matrix
-    table: Table
-
-
-def hear(
-    takes: Sequence[Take],
-    tags: Sequence[str],
-    *,
-    ear: Ear | None = None,
-    added: Sequence[Heard] = (),
-    random_state: int = 0,
-) -> Hearing:
-    """Teach the ears with the learnable takes and hear these by them; the parameters are those of `fit`."""
-    takes = learnable(takes)
-    fold_of = fold_of_groups([*takes, *(h.take for h in added)], INNER_FOLDS, random_state)
-    whole, apart = (ear, {}) if ear else fit_ears(takes, tags, fold_of, random_state)
-    heard = [*(_hear(take, apart.get(fold_of[take.group], whole)) for take in takes), *added]
-    decided = [h for h in heard if h.row is not None]
-    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
-    return Hearing(whole, heard, np.stack([h.row for h in decided if h.row is not None]), table)
-
-
-def _hear(take: Take, ear: Ear) -> Heard:
-    (heard, row), silent = ear.hear(take.features), take.features.silent
-    decides = take.label != "no_music" and isinstance(take.example, Example)
-    return Heard(
-        take,
-        music=float(music_segments(heard, silent, ear.heads).mean()),
-        voice=voice_in(heard, ear.heads)[~silent],
-        row=row if decides else None,
-    )
-
-
 def fit_decision(rows: Matrix, table: Table) -> tuple[Decision, Matrix]:
     """The decision, and the logits that its inner folds give to the originals."""
     fitted = QuantileTransformer(n_quantiles=min(RANKS, len(rows)), subsample=None).fit(rows)
@@ -252,7 +134,7 @@ def _fit_dialogue(scores: Matrix, table: Table, logits: Matrix) -> Dialogue | No
 
     `logits` are what the expert for clear music says of the originals, in their inner folds.
     """
-    spoken, loud, is_song = table.of(DIALOGUE_VARIANTS), _loud_dialogue(table), _is(table.takes, "song")
+    spoken, loud, is_song = table.of(DIALOGUE_VARIANTS), _loud_dialogue(table), labelled(table.takes, "song")
     if not all(table.left_in_every_fold(part) for part in (loud, spoken & is_song, spoken & ~is_song)):
         return None
     originals = table.chosen(table.of(("original",)))
@@ -263,7 +145,8 @@ def _fit_dialogue(scores: Matrix, table: Table, logits: Matrix) -> Dialogue | No
         return fit_pupil(scores[chosen], table.chosen(chosen), clear[chosen])
 
     expert, _ = _fit_calibrated(learn, scores, table, spoken, spoken)
-    return Dialogue(_fit_gate(scores, table, loud), expert)
+    gate = _fit_teller(scores, table, loud).calibrated(GATE_STEEPNESS, 0.0)
+    return Dialogue(gate, expert, hint=_fit_teller(scores, table, spoken))
 
 
 def fit_pupil(scores: Matrix, takes: Sequence[Take], told: Matrix) -> Linear:
@@ -272,7 +155,7 @@ def fit_pupil(scores: Matrix, takes: Sequence[Take], told: Matrix) -> Linear:
     Told is the probability that it is a song, ``(takes,)``. It says more than the label: how far the music
     sounds like one (distillation of privileged information, Lopez-Paz et al. 2016).
     """
-    weights = balanced_weights(takes, _is(takes, "song"))
+    weights = balanced_weights(takes, labelled(takes, "song"))
     ridge = Ridge(DIALOGUE_ALPHA).fit(scores, told, sample_weight=weights)
     return Linear(ridge.coef_, float(ridge.intercept_))
 
@@ -290,45 +173,24 @@ def _fit_calibrated(
     learn: Callable[[Flags], Learnt], scores: Matrix, table: Table, chosen: Flags, asked: Flags
 ) -> tuple[Learnt, Matrix]:
     """What is learnt from the chosen takes, calibrated, and its logits, from inner folds, of those asked about."""
-    told = _by_others(learn, scores, table, chosen, asked)[:, None]
-    calibration = LogisticRegression(C=1e6).fit(told, _is(table.chosen(asked), "song"))
+    told = by_others(learn, scores, table, chosen, asked)[:, None]
+    calibration = LogisticRegression(C=1e6).fit(told, labelled(table.chosen(asked), "song"))
     slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
     return learn(chosen).calibrated(slope, offset), calibration.decision_function(told)
 
 
-def _by_others(
-    learn: Callable[[Flags], Callable[[Matrix], Matrix]],
-    scores: Matrix,
-    table: Table,
-    chosen: Flags,
-    asked: Flags,
-) -> Matrix:
-    """What those asked about are told by what is learnt from the chosen takes of the other inner folds, ``(asked,)``."""
-    told = np.zeros(len(scores))
-    for fold in np.unique(table.folds):
-        tested = asked & (table.folds == fold)
-        if tested.any():
-            told[tested] = learn(chosen & (table.folds != fold))(scores[tested])
-    return told[asked]
-
-
-def _fit_gate(scores: Matrix, table: Table, spoken: Flags) -> Linear:
-    """What tells loud dialogue from all clear music."""
+def _fit_teller(scores: Matrix, table: Table, spoken: Flags) -> Linear:
+    """What tells these dialogues from all clear music, positive for all but a share `DIALOGUES_MISSED` of them."""
     known = spoken | table.of(CLEAR_VARIANTS)
 
     def regression(chosen: Flags) -> LogisticRegression:
         weights = balanced_weights(table.chosen(chosen), spoken[chosen])
-        gate = LogisticRegression(C=GATE_C, max_iter=3000)
-        return gate.fit(scores[chosen], spoken[chosen], sample_weight=weights)
+        teller = LogisticRegression(C=GATE_C, max_iter=3000)
+        return teller.fit(scores[chosen], spoken[chosen], sample_weight=weights)
 
-    logits = _by_others(lambda some: regression(some).decision_function, scores, table, known, spoken)
-    gate = regression(known)
-    threshold = float(np.quantile(logits, DIALOGUES_LEFT_CLEAR))
-    return Linear(GATE_STEEPNESS * gate.coef_[0], GATE_STEEPNESS * (float(gate.intercept_[0]) - threshold))
-
-
-def _is(takes: Sequence[Take], label: str) -> Flags:
-    return np.array([t.label == label for t in takes])
+    logits = by_others(lambda some: regression(some).decision_function, scores, table, known, spoken)
+    teller, threshold = regression(known), float(np.quantile(logits, DIALOGUES_MISSED))
+    return Linear(teller.coef_[0], float(teller.intercept_[0]) - threshold)
 
 
 def _uncertain_band(probabilities: Matrix) -> tuple[float, float]:
@@ -361,6 +223,6 @@ def _music_threshold(heard: Sequence[Heard]) -> float:
 
 def _voice_baseline(rows: Matrix, table: Table) -> LogisticRegression:
     clear = table.of(CLEAR_VARIANTS)
-    is_song = _is(table.chosen(clear), "song")
+    is_song = labelled(table.chosen(clear), "song")
     weights = balanced_weights(table.chosen(clear), is_song)
     return LogisticRegression().fit(rows[clear, -len(VOICE_SUMMARY) :], is_song, sample_weight=weights)

@@ -20,9 +20,9 @@ import numpy.typing as npt
 from . import storage
 from .dataset import Example, Voice
 from .decision import Matrix
+from .ears import Heard
 from .errors import ModelError
 from .features import SEGMENT_NUMBERS, Features, schema
-from .fitting import Heard
 from .hearing import VOICE
 from .model import Model
 from .takes import Take
@@ -36,7 +36,7 @@ def save_heard(path: str | os.PathLike[str], heard: Sequence[Heard], model: Mode
 
     Parameters
     ----------
-    heard : by ears that the takes' groups did not teach, as `fitting.hear` gives it.
+    heard : by ears that the takes' groups did not teach, as `ears.hear` gives it.
     model : whose ear it goes with, and which learnt its decision from them.
     """
     kept = [h for h in heard if h.row is not None or h.take.variant == "original"]

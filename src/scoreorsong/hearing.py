@@ -16,7 +16,7 @@ import scipy.ndimage
 from scipy.special import expit
 
 from . import storage
-from .decision import Kernel, Matrix, Rows, Scaler
+from .decision import Kernel, Linear, Matrix, Rows, Scaler
 from .features import SEGMENT_S, Features, schema
 from .spectra import Array
 
@@ -26,6 +26,7 @@ VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
+SUREST_MUSIC: Final = 3.0  # held within which the logit that a clip is music is added to that of its segments
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 # Songs are sung and most scores are not: so much of the logit of a song, held within ±`SUREST_SONG`, is added to the voice's.
 SUNG_AS_SONG: Final = 0.8
@@ -38,16 +39,30 @@ MINUTE_SEGMENTS: Final = round(60 / SEGMENT_S)
 
 
 @dataclass(frozen=True)
+class Overall:
+    """Whether a clip as a whole is music, by the decision's inputs for it."""
+
+    scaler: Scaler
+    weights: Linear
+
+    def __call__(self, rows: Matrix) -> Matrix:
+        """The logit of each row, ``(rows,)``."""
+        return self.weights(self.scaler(rows))
+
+
+@dataclass(frozen=True)
 class Ear:
     """Hears singing, speech, music and tags in every half second.
 
-    ``projection (inputs, axes)`` leads to where what matters lies far apart; see `metric`.
+    ``projection (inputs, axes)`` leads to where what matters lies far apart; see `metric`. `overall` is
+    None where nothing without music was there to learn it from.
     """
 
     scaler: Scaler
     projection: npt.NDArray[np.float32]
     kernel: Kernel
     heads: tuple[str, ...]
+    overall: Overall | None = None
 
     def __call__(self, segments: Array) -> Matrix:
         """A logit per segment and head, ``(segments, heads)``."""
@@ -58,6 +73,10 @@ class Ear:
         heard = self(features.segments)
         return heard, decision_row(features, heard, self.heads)
 
+    def music(self, row: Matrix) -> float:
+        """The logit that a clip of these inputs is music as a whole; 0 where nothing is known of that."""
+        return 0.0 if self.overall is None else float(self.overall(row[None])[0])
+
     @property
     def ear_id(self) -> str:
         """Hash of its numbers: what two ears of one id hear is the same."""
@@ -66,8 +85,10 @@ class Ear:
     @classmethod
     def built(cls, content: dict[str, Any]) -> Self:
         """From the tables and arrays that a model file holds."""
-        scaler, kernel = Scaler(**content["scaler"]), Kernel(**content["kernel"])
-        return cls(scaler, content["projection"], kernel, tuple(content["heads"]))
+        scaler, kernel, overall = Scaler(**content["scaler"]), Kernel(**content["kernel"]), content["overall"]
+        if overall is not None:
+            overall = Overall(Scaler(**overall["scaler"]), Linear(**overall["weights"]))
+        return cls(scaler, content["projection"], kernel, tuple(content["heads"]), overall)
 
 
 def _contexts(segments: Array) -> Iterator[Array]:
@@ -87,9 +108,14 @@ def context(segments: Array) -> Array:
     return np.hstack([doubled, mean, deviation]).astype(np.float32)
 
 
-def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...]) -> Flags:
-    """Which segments are music, ``(segments,)``."""
-    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] > 0))
+def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...], music: float = 0.0) -> Flags:
+    """Which segments are music, ``(segments,)``, in a clip that is music as a whole with this logit."""
+    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] + held(music) > 0))
+
+
+def held(music: float) -> float:
+    """What the logit that a clip is music as a whole adds to that of each of its segments."""
+    return float(np.clip(music, -SUREST_MUSIC, SUREST_MUSIC))
 
 
 def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:

@@ -111,14 +111,14 @@ def rows(
     *,
     slices: Collection[str] = (),
     truths: Collection[str] = ("score", "song"),
-    variant: str = "original",
+    variants: Collection[str] = ("original",),
     **wanted: Any,
 ) -> Rows:
     """A choice of rows where columns are as `wanted`; without `slices` all but those that no person made."""
 
     def choose(t: Table) -> Flags:
         of_slices = np.isin(t["slice"], list(slices)) if slices else t["slice"] != MADE_BY_MODELS
-        known = np.isin(t["truth"], list(truths)) & (t["variant"] == variant)
+        known = np.isin(t["truth"], list(truths)) & np.isin(t["variant"], list(variants))
         others = [t[name] == value for name, value in wanted.items()]
         return np.logical_and.reduce([of_slices, known, *others])
 
@@ -206,6 +206,11 @@ def _f1(hits: float, false_alarms: float, misses: float) -> float:
 def accuracy(t: Table, weights: Matrix) -> float:
     """Share called right; music that is called no_music is not."""
     return float(np.average(called(t) == t["truth"], weights=weights))
+
+
+def surely_wrong(t: Table, weights: Matrix) -> float:
+    """Share called confidently, and wrong."""
+    return float(np.average(t["confident"] & (called(t) != t["truth"]), weights=weights))
 
 
 def balanced_accuracy(t: Table, weights: Matrix) -> float:

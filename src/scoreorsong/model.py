@@ -27,6 +27,7 @@ log = logging.getLogger("scoreorsong")
 DIMENSIONS: Final = {"projection": 2, "landmarks": 2, "weights": 2, "quantiles": 2}  # other arrays have one
 # By which the memory of hearing half a second, or of a clip's ways through the trees, grows.
 MOST: Final = {"landmarks": 20_000, "heads": 1_000, "roots": 10_000}
+NUMBERS: Final = ("intercept", "gamma", "slope", "offset")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Judgement:
     song_probability : calibrated, 0 to 1, given that there is music.
     fractions : share of the clip with music, and of the music with singing.
     dialogue : how surely someone speaks over the music, 0 to 1.
+    in_doubt : whether someone may be speaking, and the call would be another if so.
     contributions : logit that each decision input adds, by name.
     deviations : the inputs in standard deviations from the usual, by name.
     """
@@ -45,6 +47,7 @@ class Judgement:
     song_probability: float
     fractions: Mapping[str, float]
     dialogue: float
+    in_doubt: bool
     contributions: Mapping[str, float] = field(repr=False)
     deviations: Mapping[str, float] = field(repr=False)
 
@@ -83,6 +86,7 @@ class Model:
             scores = self.decision.scores(row[None])
             song = float(self.decision.of_scores(scores)[0])
             dialogue = float(self.decision.share(scores)[0])
+            in_doubt = bool(self.decision.in_doubt(scores)[0])
             contributions = self.decision.contributions(scores[0])
         if not np.isfinite([song, dialogue, *contributions]).all():
             raise ModelError(
@@ -91,29 +95,36 @@ class Model:
         names = input_names(self.ear.heads)
         return Judgement(
             song_probability=float(expit(song)),
-            fractions=self.listen(heard, features.silent, song),
+            fractions=self.listen(heard, features.silent, song, self.ear.music(row)),
             dialogue=dialogue,
+            in_doubt=in_doubt,
             contributions=dict(zip(names, contributions.tolist(), strict=True)),
             deviations=dict(zip(names, scores[0].tolist(), strict=True)),
         )
 
-    def listen(self, heard: Matrix, silent: Flags, song: float = 0.0) -> dict[str, float]:
-        """Share of the clip with music, and share of the music with a singing voice; `song` as for `sung_as`."""
-        music = music_segments(heard, silent, self.ear.heads)
-        sung = self.sung_segments(heard, silent, song)
-        return {MUSIC: float(music.mean()), VOICE: float(sung.sum() / music.sum()) if music.any() else 0.0}
+    def listen(self, heard: Matrix, silent: Flags, song: float = 0.0, music: float = 0.0) -> dict[str, float]:
+        """Share of the clip with music, and share of the music with a singing voice; see `sung_segments`."""
+        there = music_segments(heard, silent, self.ear.heads, music)
+        sung = self.sung_segments(heard, silent, song, music)
+        return {MUSIC: float(there.mean()), VOICE: float(sung.sum() / there.sum()) if there.any() else 0.0}
 
-    def sung_segments(self, heard: Rows, silent: Flags, song: float | Matrix = 0.0) -> Flags:
-        """Which segments are music with a singing voice, ``(segments,)``; `song` as for `sung_as`."""
+    def sung_segments(
+        self, heard: Rows, silent: Flags, song: float | Matrix = 0.0, music: float = 0.0
+    ) -> Flags:
+        """Which segments are music with a singing voice, ``(segments,)``; `song` as for `sung_as`, `music` as for `music_segments`."""
         voice = voice_in(heard, self.ear.heads, song)
-        return np.asarray(music_segments(heard, silent, self.ear.heads) & (voice > self.voice_threshold))
+        there = music_segments(heard, silent, self.ear.heads, music)
+        return np.asarray(there & (voice > self.voice_threshold))
 
-    def call(self, song_probability: float, music_fraction: float) -> tuple[str, bool]:
-        """The label, and whether it is a confident one."""
+    def call(
+        self, song_probability: float, music_fraction: float, in_doubt: bool = False
+    ) -> tuple[str, bool]:
+        """The label, and whether it is a confident one, which no call `in_doubt` is."""
         if music_fraction < self.music_threshold:
             return "no_music", music_fraction < self.music_threshold / 2
         low, high = self.band
-        return ("song" if song_probability > 0.5 else "score"), not low <= song_probability <= high
+        sure = not (in_doubt or low <= song_probability <= high)
+        return "song" if song_probability > 0.5 else "score", sure
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the model to one file; returns its id.
@@ -255,8 +266,10 @@ def _number(value: Any) -> float:
 
 
 def _check_parts(name: str, part: Any) -> None:
-    """Refuse what would grow when it is reckoned with: arrays of other dimensions or beyond reason, lists of numbers."""
-    if isinstance(part, dict):
+    """Refuse what would grow when it is reckoned with: arrays of other dimensions or beyond reason, or for numbers, and lists of numbers."""
+    if name in NUMBERS:
+        _number(part)
+    elif isinstance(part, dict):
         for key, value in part.items():
             _check_parts(key, value)
     elif isinstance(part, np.ndarray):

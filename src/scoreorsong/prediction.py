@@ -72,7 +72,8 @@ class Prediction:
     source : path or name of what was analysed.
     label : "score", "song" or "no_music".
     song_probability : calibrated, 0 to 1, given that there is music.
-    confident : whether the probability lies outside the band that the model calls uncertain.
+    confident : whether the probability lies outside the band that the model calls uncertain, and no speech that
+        may be in it would change the call.
     vocal_fraction : share of the music in which someone sings or raps, 0 to 1.
     music_fraction : share of the source with music, 0 to 1.
     duration_s : length of what was analysed, in seconds.
@@ -221,10 +222,15 @@ def default_model_path() -> Path:
 
 def _prediction(features: Features, judgement: Judgement, model: Model) -> Prediction:
     fractions = judgement.fractions
-    label, confident = model.call(judgement.song_probability, fractions[MUSIC])
+    label, confident = model.call(judgement.song_probability, fractions[MUSIC], judgement.in_doubt)
     warnings = list(features.warnings)
     if label != "no_music" and judgement.dialogue > 0.5:
         warnings.append("someone speaks over the music: judged by what is heard beneath, less surely")
+    elif label != "no_music" and judgement.in_doubt:
+        other = {"song": "a score", "score": "a song"}[label]
+        warnings.append(
+            f"someone may be speaking over the music; if so, it sounds like {other}"
+        )
     return Prediction(
         source=features.source,
         label=label,

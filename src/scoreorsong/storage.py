@@ -28,7 +28,7 @@ from .errors import ModelError
 from .files import write_whole
 
 FORMAT = "score-or-song model"
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 MAX_FILE_BYTES: Final = 64 * 2**20
 MAX_JSON_BYTES: Final = 4 * 2**20  # as objects, JSON may take thirty times its size
 MAX_DEPTH: Final = 16  # of tables and lists in one another

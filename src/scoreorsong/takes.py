@@ -28,6 +28,8 @@ from .spectra import FRAMES_PER_S, analyze
 N_VARIED: Final = 3
 N_DIALOGUE: Final = 2
 N_SCENES: Final = 2
+# The first is all of the clip under louder speech; in the others speech is softer, shorter than the clip, or rests at times.
+LOUD_DIALOGUE, *OTHER_DIALOGUES = (f"speech {i}" for i in range(N_DIALOGUE + N_SCENES))
 SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {

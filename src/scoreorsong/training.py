@@ -20,7 +20,8 @@ from .dataset import Example
 from .evaluation import Evaluation, Runs, evaluate_training
 from .features import schema
 from .figures import figures, worst
-from .fitting import fit, learnable
+from .fitting import fit
+from .folds import learnable
 from .hearing import Ear
 from .lessons import LEARNT_EAR, Lesson, labels_hash, prepare, table_hash
 from .model import Model
@@ -40,6 +41,7 @@ LIMITS = (
     "Film scores proper are few in training; most scores come from games, in the styles of film.",
     "Instrumental songs and score made of loops, rock or electronics are told apart least well.",
     "Under dialogue the call rests on less, and a half-spoken song may pass for dialogue over a score.",
+    "Softer speech over a score, or speech with rests, is often taken for singing; most such calls are unsure.",
     EAR_LIMIT,
 )  # of the shipped model, and of who learns from its corpus
 OWN_LIMITS = (

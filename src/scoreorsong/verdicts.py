@@ -20,7 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from .blas import one_blas_thread
 from .dataset import Example
 from .decision import Matrix
-from .fitting import Heard, fit, fold_of_groups, without
+from .ears import Heard
+from .fitting import fit
+from .folds import fold_of_groups, without
 from .hearing import MUSIC, VOICE_SUMMARY, Ear, voice_in
 from .model import Model
 from .takes import Take
@@ -146,13 +148,15 @@ def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression | No
     verdicts = []
     for take in takes:
         heard, row = model.ear.hear(take.features)
-        logit = float(model.decision(row[None])[0])
-        fractions = model.listen(heard, take.features.silent, logit)
-        label, confident = model.call(float(expit(logit)), fractions[MUSIC])
+        scores, music = model.decision.scores(row[None]), model.ear.music(row)
+        logit = float(model.decision.of_scores(scores)[0])
+        fractions = model.listen(heard, take.features.silent, logit, music)
+        in_doubt = bool(model.decision.in_doubt(scores)[0])
+        label, confident = model.call(float(expit(logit)), fractions[MUSIC], in_doubt)
         voice_only = (
             float(baseline.decision_function(row[None, -len(VOICE_SUMMARY) :])[0]) if baseline else None
         )
         voice = voice_in(heard, model.ear.heads, logit)
-        sung = model.sung_segments(heard, take.features.silent, logit)
+        sung = model.sung_segments(heard, take.features.silent, logit, music)
         verdicts.append(Verdict(take, logit, voice_only, fractions, label, confident, voice, sung))
     return verdicts
