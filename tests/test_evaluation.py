@@ -338,7 +338,7 @@ def test_curves_are_what_one_draws_by_hand():
     ]  # fmt: skip
     risk = got["coverage"]["model"]
     assert risk == {"coverage": [0.3333, 0.6667, 1.0], "risk": [0.0, 0.0, 0.1667]}
-    assert got["coverage"]["outside the uncertain band"] == {"coverage": 1.0, "risk": 0.1667}
+    assert got["coverage"]["called confidently"] == {"coverage": 1.0, "risk": 0.1667}
 
 
 def test_groups_with_most_mistakes_come_first():

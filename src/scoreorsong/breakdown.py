@@ -96,11 +96,11 @@ def _calibration(t: Table) -> list[Plain]:
 
 
 def _coverage(t: Table) -> Plain:
-    """Share of wrong calls among the surest, by how many of them are taken; and where the band lies."""
+    """Share of wrong calls among the surest, by how many of them are taken; and among what is called confidently."""
     found: Plain = {who: _risk(said) for who in ASKED if (said := _said(t, who)) is not None}
     if t["confident"].any():
         wrong = (m.called(t) != t["truth"])[t["confident"]]
-        found["outside the uncertain band"] = {
+        found["called confidently"] = {
             "coverage": _rounded(t["confident"].mean()),
             "risk": _rounded(wrong.mean()),
         }

@@ -88,8 +88,8 @@ def coverage(curves: Mapping[str, Any]) -> bytes:
     found = curves["coverage"]
     for who in _asked(found):
         axes.plot(found[who]["coverage"], found[who]["risk"], label=NAMES[who], **STYLES[who])
-    if band := found.get("outside the uncertain band"):
-        axes.plot(band["coverage"], band["risk"], "o", color="#1b1e24", label="outside the uncertain band")
+    if sure := found.get("called confidently"):
+        axes.plot(sure["coverage"], sure["risk"], "o", color="#1b1e24", label="called confidently")
     axes.set_ylim(-0.02, max(0.5, *(risk for who in _asked(found) for risk in found[who]["risk"])) + 0.02)
     axes.legend(loc="best", frameon=False)
     return _svg(figure)

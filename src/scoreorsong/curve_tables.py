@@ -83,9 +83,9 @@ def _coverage(coverage: Plain) -> Table:
         (f"the surest {share:.0%}", *(f"{_risk_at(coverage[who], share):.3f}" for who in asked))
         for share in COVERAGES
     ]
-    if band := coverage.get("outside the uncertain band"):
-        outside = f"outside the uncertain band ({band['coverage']:.1%})"
-        rows.append((outside, f"{band['risk']:.3f}", *("" for _ in asked[1:])))
+    if sure := coverage.get("called confidently"):
+        named = f"called confidently ({sure['coverage']:.1%})"
+        rows.append((named, f"{sure['risk']:.3f}", *("" for _ in asked[1:])))
     about = "Share of wrong calls among the surest, by how many are taken."
     return Table("Coverage and risk", about, ("clips taken", *(NAMES[who] for who in asked)), rows)
 

@@ -205,9 +205,9 @@ class Model:
         model = cls(
             ear=Ear.built(ear),
             decision=Decision.built(decision),
-            voice_threshold=_number(content["voice_threshold"]),
-            music_threshold=_number(content["music_threshold"]),
-            band=(_number(low), _number(high)),
+            voice_threshold=_number("voice_threshold", content["voice_threshold"]),
+            music_threshold=_number("music_threshold", content["music_threshold"]),
+            band=(_number("band", low), _number("band", high)),
             card=dict(content["card"]),
             model_id=model_id,
         )
@@ -259,16 +259,16 @@ def _as_here(found: Any) -> bool:
     }
 
 
-def _number(value: Any) -> float:
+def _number(name: str, value: Any) -> float:
     if not isinstance(value, (int, float)):
-        raise TypeError(f"a {type(value).__name__} stands for a number")
+        raise TypeError(f"{name} is a {type(value).__name__}, no number")
     return float(value)
 
 
 def _check_parts(name: str, part: Any) -> None:
     """Refuse what would grow when it is reckoned with: arrays of other dimensions or beyond reason, or for numbers, and lists of numbers."""
     if name in NUMBERS:
-        _number(part)
+        _number(name, part)
     elif isinstance(part, dict):
         for key, value in part.items():
             _check_parts(key, value)

@@ -228,9 +228,7 @@ def _prediction(features: Features, judgement: Judgement, model: Model) -> Predi
         warnings.append("someone speaks over the music: judged by what is heard beneath, less surely")
     elif label != "no_music" and judgement.in_doubt:
         other = {"song": "a score", "score": "a song"}[label]
-        warnings.append(
-            f"someone may be speaking over the music; if so, it sounds like {other}"
-        )
+        warnings.append(f"someone may be speaking over the music; if so, it sounds like {other}")
     return Prediction(
         source=features.source,
         label=label,
