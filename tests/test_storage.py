@@ -199,8 +199,8 @@ HOSTILE = {
     "no content": (archive({"model.json": f'{{"format": "score-or-song model", "format_version": {storage.FORMAT_VERSION}}}'}), "is damaged"),
     "content a list": (archive({"model.json": document([1])}), "its content is not a table"),
     "another format": (archive({"model.json": document({}, format="x")}), "has format 'x'.*update"),
-    "a newer version": (archive({"model.json": document({}, format_version=storage.FORMAT_VERSION + 1)}), "version 8; this release reads.*update"),
-    "an older version": (archive({"model.json": document({}, format_version=storage.FORMAT_VERSION - 1)}), "version 6; this release reads.*train the model again"),
+    "a newer version": (archive({"model.json": document({}, format_version=storage.FORMAT_VERSION + 1)}), f"version {storage.FORMAT_VERSION + 1}; this release reads.*update"),
+    "an older version": (archive({"model.json": document({}, format_version=storage.FORMAT_VERSION - 1)}), f"version {storage.FORMAT_VERSION - 1}; this release reads.*train the model again"),
     "compressed": (
         archive({"model.json": document({"a": "b" * 999})}, compression=zipfile.ZIP_DEFLATED), "compressed members"
     ),
