@@ -388,6 +388,7 @@ def test_a_call_is_in_doubt_where_speech_would_change_it(decision, hint, gate, c
     told = decision.clear(decision.scores(rows_like(1)))[0]
     dialogue = Dialogue(*(Linear(np.zeros(WIDTH), logit) for logit in (gate, spoken, hint)))
     so = replace(decision, clear=replace(decision.clear, offset=clear - told), dialogue=dialogue)
-    doubt = so.in_doubt(so.scores(rows_like(1)))
-    assert doubt.tolist() == [hint > 0 > gate and clear != spoken]
-    assert not replace(so, dialogue=None).in_doubt(so.scores(rows_like(1))).any()
+    scores = so.scores(rows_like(1))
+    logits = so.of_scores(scores)
+    assert so.in_doubt(scores, logits).tolist() == [hint > 0 > gate and clear != spoken]
+    assert not replace(so, dialogue=None).in_doubt(scores, logits).any()

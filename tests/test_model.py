@@ -180,7 +180,7 @@ def test_a_judgement_is_of_what_the_ear_heard(model, clips):
         assert judgement.dialogue == model.decision.share(scores)[0]
         song, music = model.decision(row)[0], model.ear.music(row[0])
         assert judgement.fractions == model.listen(heard, features.silent, song, music)
-        assert judgement.in_doubt == model.decision.in_doubt(scores)[0]
+        assert judgement.in_doubt == model.decision.in_doubt(scores, model.decision(row))[0]
         assert list(judgement.deviations.values()) == scores[0].tolist()
         contributions = model.decision.contributions(scores[0]).tolist()
         assert list(judgement.contributions.values()) == contributions

@@ -326,11 +326,11 @@ class Decision:
         """How far the expert for dialogue decides, ``(rows,)``, 0 to 1."""
         return np.zeros(len(scores)) if self.dialogue is None else self.dialogue.share(scores)
 
-    def in_doubt(self, scores: Matrix) -> npt.NDArray[np.bool_]:
-        """Where there is a hint of speech, and the expert for dialogue would call it otherwise, ``(rows,)``."""
+    def in_doubt(self, scores: Matrix, logits: Matrix) -> npt.NDArray[np.bool_]:
+        """Where there is a hint of speech, and the expert for dialogue would call otherwise what has these logits, ``(rows,)``."""
         if self.dialogue is None:
             return np.zeros(len(scores), np.bool_)
-        otherwise = (self.of_scores(scores) > 0) != (self.dialogue.expert(scores) > 0)
+        otherwise = (logits > 0) != (self.dialogue.expert(scores) > 0)
         return np.asarray((self.dialogue.hint(scores) > 0) & otherwise)
 
     def contributions(self, scores: Matrix) -> Matrix:
@@ -345,12 +345,12 @@ class Decision:
     def built(cls, content: dict[str, Any]) -> Self:
         """From the tables and arrays that a model file holds."""
         scores, dialogue = content["scores"], content["dialogue"]
+        if dialogue is not None:
+            dialogue = Dialogue(**{name: Linear(**part) for name, part in dialogue.items()})
         return cls(
             NormalScores(**scores) if "quantiles" in scores else Standard(**scores),
             _expert(content["clear"]),
-            None
-            if dialogue is None
-            else Dialogue(**{name: Linear(**part) for name, part in dialogue.items()}),
+            dialogue,
         )
 
 

@@ -89,7 +89,7 @@ def fit_ears(
     fold_of : by group, the fold of a take.
     """
     lesson = lesson_of(takes, random_state)
-    scaler = fit_scaler(lesson.rows)
+    scaler = _fit_scaler(lesson.rows)
     scaled = scaler(lesson.rows).astype(np.float32)
     gamma = GAMMA / scaled.shape[1]
     weights = (1.0, *(QUESTION_WEIGHT for _ in QUESTIONS))
@@ -174,8 +174,7 @@ def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
     return weights * len(weights) / 2
 
 
-def fit_scaler(rows: Rows) -> Scaler:
-    """Mean and deviation of the columns."""
+def _fit_scaler(rows: Rows) -> Scaler:
     fitted = StandardScaler().fit(rows.astype(np.float64))
     return Scaler(fitted.mean_, fitted.scale_)
 
@@ -222,8 +221,8 @@ def hear(
     if ear:
         overall = np.array([ear.music(sound.row) for sound in sounds])
     else:
-        everything = Table(takes, np.array([fold_of[take.group] for take in takes]))
-        whole, overall = _with_overall(whole, np.stack([sound.row for sound in sounds]), everything)
+        folds, rows = np.array([fold_of[take.group] for take in takes]), np.stack([s.row for s in sounds])
+        whole, overall = _with_overall(whole, rows, Table(takes, folds))
     heard = [*map(_heard, takes, sounds, overall.tolist()), *added]
     decided = [h for h in heard if h.row is not None]
     table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
@@ -257,7 +256,7 @@ def _with_overall(ear: Ear, rows: Matrix, table: Table) -> tuple[Ear, Matrix]:
         return ear, np.zeros(len(rows))
 
     def learn(chosen: Flags) -> Overall:
-        scaler = fit_scaler(rows[chosen])
+        scaler = _fit_scaler(rows[chosen])
         weights = balanced_weights(table.chosen(chosen), music[chosen])
         regression = LogisticRegression(C=OVERALL_C, max_iter=3000)
         fitted = regression.fit(scaler(rows[chosen]), music[chosen], sample_weight=weights)

@@ -83,19 +83,19 @@ class Model:
         """
         with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
             heard, row = self.ear.hear(features)
-            scores = self.decision.scores(row[None])
-            song = float(self.decision.of_scores(scores)[0])
-            dialogue = float(self.decision.share(scores)[0])
-            in_doubt = bool(self.decision.in_doubt(scores)[0])
+            scores, music = self.decision.scores(row[None]), self.ear.music(row)
+            logits = self.decision.of_scores(scores)
+            song, dialogue = float(logits[0]), float(self.decision.share(scores)[0])
+            in_doubt = bool(self.decision.in_doubt(scores, logits)[0])
             contributions = self.decision.contributions(scores[0])
-        if not np.isfinite([song, dialogue, *contributions]).all():
+        if not np.isfinite([song, music, dialogue, *contributions]).all():
             raise ModelError(
                 f"model {self.model_id}: gives no number for {features.source}; get or train the model again"
             )
         names = input_names(self.ear.heads)
         return Judgement(
             song_probability=float(expit(song)),
-            fractions=self.listen(heard, features.silent, song, self.ear.music(row)),
+            fractions=self.listen(heard, features.silent, song, music),
             dialogue=dialogue,
             in_doubt=in_doubt,
             contributions=dict(zip(names, contributions.tolist(), strict=True)),

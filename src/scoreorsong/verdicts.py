@@ -149,9 +149,9 @@ def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression | No
     for take in takes:
         heard, row = model.ear.hear(take.features)
         scores, music = model.decision.scores(row[None]), model.ear.music(row)
-        logit = float(model.decision.of_scores(scores)[0])
+        logits = model.decision.of_scores(scores)
+        logit, in_doubt = float(logits[0]), bool(model.decision.in_doubt(scores, logits)[0])
         fractions = model.listen(heard, take.features.silent, logit, music)
-        in_doubt = bool(model.decision.in_doubt(scores)[0])
         label, confident = model.call(float(expit(logit)), fractions[MUSIC], in_doubt)
         voice_only = (
             float(baseline.decision_function(row[None, -len(VOICE_SUMMARY) :])[0]) if baseline else None
