@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
+from scoreorsong import media
 from scoreorsong.audio import RATE_HZ, open_audio, read_audio
 from scoreorsong.errors import AudioError
 
@@ -146,6 +148,24 @@ def test_without_the_extra_the_error_names_it(tmp_path, tone, monkeypatch, endin
         read_audio(path)
     with pytest.raises(AudioError, match=r'<stream>: .+ pip install "score-or-song\[media\]"'):
         read_audio(io.BytesIO(path.read_bytes()))
+
+
+def test_a_coding_that_ffmpeg_does_not_know_is_said(m4a):
+    """Neither by the name of its samples nor by the type that an MP4 gives them."""
+    strange = m4a.read_bytes().replace(b"mp4a", b"zzzz").replace(b"\x40\x15\0\0", b"\xfe\x15\0\0")
+    m4a.write_bytes(strange)
+    with pytest.raises(
+        AudioError, match=r"tone\.m4a: its sound is in a coding that FFmpeg does not know; .*FLAC"
+    ):
+        read_audio(m4a)
+    with pytest.raises(AudioError, match=r"tone\.m4a: has no sound track 2; there is 1 \(.*unknown coding\)"):
+        list(open_audio(m4a, track=2))
+
+
+def test_a_header_that_claims_a_rate_of_nothing_is_survived():
+    """As a damaged Ogg file had it; the decoder says what is wrong then."""
+    nothing = SimpleNamespace(start_time=None, rate=0, decode=lambda stream: iter(()))
+    assert list(media._decoded(nothing, nothing)) == []
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])

@@ -114,13 +114,19 @@ def _chosen(media: Any, name: str, track: int) -> Any:
     if track > len(tracks):
         there = ", ".join(f"{number} ({_described(stream)})" for number, stream in enumerate(tracks, 1))
         raise AudioError(f"{name}: has no sound track {track}; there is {there}")
+    if tracks[track - 1].codec_context is None:
+        raise AudioError(
+            f"{name}: its sound is in a coding that FFmpeg does not know; "
+            "check that it is complete, or convert it to FLAC"
+        )
     return tracks[track - 1]
 
 
 def _described(stream: Any) -> str:
     """What tells one track from another: language and title as the file has them, codec and channels."""
-    told = (stream.metadata.get("language"), stream.metadata.get("title"))
-    return ", ".join([*filter(None, told), stream.codec_context.name, stream.codec_context.layout.name])
+    told, coder = (stream.metadata.get("language"), stream.metadata.get("title")), stream.codec_context
+    coding = f"{coder.name}, {coder.layout.name}" if coder else "unknown coding"
+    return ", ".join([*filter(None, told), coding])
 
 
 def _decoded(media: Any, stream: Any) -> RawBlocks:
@@ -128,7 +134,7 @@ def _decoded(media: Any, stream: Any) -> RawBlocks:
     import av
 
     silent = round(_late_s(media, stream) * stream.rate)
-    step = round(SILENCE_S * stream.rate)
+    step = max(round(SILENCE_S * stream.rate), 1)  # a damaged header may claim a rate of 0
     for start in range(0, silent, step):
         yield np.zeros((min(step, silent - start), 1), np.float32), float(stream.rate)
     resampler = av.AudioResampler(format="fltp")
