@@ -113,6 +113,7 @@ def test_the_share_of_singing_decides_from_the_given_share_on():
         ('"VV"', '" =1+1"', r"vocal in \[song\]: code is ' =1\+1', which a spreadsheet would take"),
         ('{ code = "VV", confidence = 0.5 }', "7", r"vocal in \[song\] holds 7, expected code"),
         ("[song]", "[song", "cannot be read as a usage map"),
+        ("vocal_from = 0.5", "vocal_from = " + 9000 * "[", "cannot be read as a usage map"),
     ],
 )  # fmt: skip
 def test_a_map_that_is_none_is_refused(tmp_path, old, new, message):

@@ -65,7 +65,7 @@ def read_usage_map(path: str | os.PathLike[str] | None = None) -> UsageMap:
     try:
         text = pages.part(name) if path is None else Path(path).read_text(encoding="utf-8-sig")
         content = tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last of lists deep in one another
         reason = getattr(error, "strerror", None) or error
         raise ExportError(f"{name}: cannot be read as a usage map ({reason})") from error
     try:
