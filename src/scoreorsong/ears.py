@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 
 from .dataset import Example
 from .decision import Linear, Matrix, Rows, Scaler
-from .folds import INNER_FOLDS, Table, by_others, fold_of_groups, labelled, learnable
-from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, Overall, context, held, voice_in
+from .folds import INNER_FOLDS, Table, by_others, fold_of_groups, labelled, learnable, table_of
+from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, Overall, context, music_segments, voice_in
 from .metric import Question, expansion, fit_nystroem, learn_projection
 from .takes import Take
 
@@ -174,6 +174,12 @@ def balanced_weights(takes: Sequence[Take], positive: Flags) -> Matrix:
     return weights * len(weights) / 2
 
 
+def balanced_regression(rows: Matrix, takes: Sequence[Take], positive: Flags, c: float) -> LogisticRegression:
+    """What tells the positive takes from the others, with `balanced_weights`."""
+    weights = balanced_weights(takes, positive)
+    return LogisticRegression(C=c, max_iter=3000).fit(rows, positive, sample_weight=weights)
+
+
 def _fit_scaler(rows: Rows) -> Scaler:
     fitted = StandardScaler().fit(rows.astype(np.float64))
     return Scaler(fitted.mean_, fitted.scale_)
@@ -221,16 +227,16 @@ def hear(
     if ear:
         overall = np.array([ear.music(sound.row) for sound in sounds])
     else:
-        folds, rows = np.array([fold_of[take.group] for take in takes]), np.stack([s.row for s in sounds])
-        whole, overall = _with_overall(whole, rows, Table(takes, folds))
+        rows = np.stack([sound.row for sound in sounds])
+        whole, overall = _with_overall(whole, rows, table_of(takes, fold_of))
     heard = [*map(_heard, takes, sounds, overall.tolist()), *added]
-    decided = [h for h in heard if h.row is not None]
-    table = Table([h.take for h in decided], np.array([fold_of[h.take.group] for h in decided]))
-    return Hearing(whole, heard, np.stack([h.row for h in decided if h.row is not None]), table)
+    decided = [(h.take, h.row) for h in heard if h.row is not None]
+    table = table_of([take for take, _ in decided], fold_of)
+    return Hearing(whole, heard, np.stack([row for _, row in decided]), table)
 
 
 class _Sound(NamedTuple):
-    """What an ear makes of a take before it is known whether that is music as a whole; `there` is -inf in silence."""
+    """What an ear makes of a take before it is known whether that is music as a whole; `there` are the logits of its head for music."""
 
     there: Matrix
     voice: Matrix
@@ -238,15 +244,15 @@ class _Sound(NamedTuple):
 
 
 def _listen(take: Take, ear: Ear) -> _Sound:
-    (heard, row), silent = ear.hear(take.features), take.features.silent
-    there = np.where(silent, -np.inf, heard[:, ear.heads.index(MUSIC)])
-    return _Sound(there, voice_in(heard, ear.heads)[~silent], row)
+    heard, row = ear.hear(take.features)
+    voice = voice_in(heard, ear.heads)[~take.features.silent]
+    return _Sound(heard[:, [ear.heads.index(MUSIC)]], voice, row)
 
 
 def _heard(take: Take, sound: _Sound, overall: float) -> Heard:
     decides = take.label != "no_music" and isinstance(take.example, Example)
-    music = float((sound.there + held(overall) > 0).mean())
-    return Heard(take, music, sound.voice, sound.row if decides else None)
+    music = music_segments(sound.there, take.features.silent, (MUSIC,), overall)
+    return Heard(take, float(music.mean()), sound.voice, sound.row if decides else None)
 
 
 def _with_overall(ear: Ear, rows: Matrix, table: Table) -> tuple[Ear, Matrix]:
@@ -257,9 +263,7 @@ def _with_overall(ear: Ear, rows: Matrix, table: Table) -> tuple[Ear, Matrix]:
 
     def learn(chosen: Flags) -> Overall:
         scaler = _fit_scaler(rows[chosen])
-        weights = balanced_weights(table.chosen(chosen), music[chosen])
-        regression = LogisticRegression(C=OVERALL_C, max_iter=3000)
-        fitted = regression.fit(scaler(rows[chosen]), music[chosen], sample_weight=weights)
+        fitted = balanced_regression(scaler(rows[chosen]), table.chosen(chosen), music[chosen], OVERALL_C)
         return Overall(scaler, Linear(fitted.coef_[0], float(fitted.intercept_[0])))
 
     everything = np.ones(len(rows), np.bool_)

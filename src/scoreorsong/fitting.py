@@ -22,7 +22,7 @@ from sklearn.svm import SVC
 
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Forest, Kernel, Linear, Matrix, NormalScores
-from .ears import CLEAR_VARIANTS, Heard, balanced_weights, halved, hear
+from .ears import CLEAR_VARIANTS, Heard, balanced_regression, balanced_weights, halved, hear
 from .folds import Table, by_others, labelled
 from .hearing import VOICE, VOICE_SUMMARY, Ear, Flags, sung_as
 from .model import Model
@@ -184,9 +184,7 @@ def _fit_teller(scores: Matrix, table: Table, spoken: Flags) -> Linear:
     known = spoken | table.of(CLEAR_VARIANTS)
 
     def regression(chosen: Flags) -> LogisticRegression:
-        weights = balanced_weights(table.chosen(chosen), spoken[chosen])
-        teller = LogisticRegression(C=GATE_C, max_iter=3000)
-        return teller.fit(scores[chosen], spoken[chosen], sample_weight=weights)
+        return balanced_regression(scores[chosen], table.chosen(chosen), spoken[chosen], GATE_C)
 
     logits = by_others(lambda some: regression(some).decision_function, scores, table, known, spoken)
     teller, threshold = regression(known), float(np.quantile(logits, DIALOGUES_MISSED))

@@ -7,7 +7,7 @@ a group of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,6 +83,11 @@ class Table:
     def chosen(self, flags: Flags) -> list[Take]:
         """Some of the takes."""
         return [t for t, flag in zip(self.takes, flags, strict=True) if flag]
+
+
+def table_of(takes: Sequence[Take], fold_of: Mapping[str, int]) -> Table:
+    """The takes, each tested in the fold of its group."""
+    return Table(list(takes), np.array([fold_of[take.group] for take in takes]))
 
 
 def by_others(

@@ -110,12 +110,8 @@ def context(segments: Array) -> Array:
 
 def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...], music: float = 0.0) -> Flags:
     """Which segments are music, ``(segments,)``, in a clip that is music as a whole with this logit."""
-    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] + held(music) > 0))
-
-
-def held(music: float) -> float:
-    """What the logit that a clip is music as a whole adds to that of each of its segments."""
-    return float(np.clip(music, -SUREST_MUSIC, SUREST_MUSIC))
+    added = float(np.clip(music, -SUREST_MUSIC, SUREST_MUSIC))
+    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] + added > 0))
 
 
 def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:
