@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from make_golden import GOLDEN, measured
 from scoreorsong import features as ft
 from scoreorsong.extraction import extract
 from scoreorsong.features import measure, schema, spectral, structure, vector, vocals
-from scoreorsong.features.span import Span
+from scoreorsong.features.clip import Clip
 from scoreorsong.features.statistics import quantiles, slope_per_minute, smooth
 from scoreorsong.spectra import FRAMES_PER_S, analyze
 
@@ -110,8 +109,7 @@ def test_every_row_is_whole():
 def test_each_family_returns_what_its_rows_name(family, module):
     expected = {feature.name for feature in schema.FEATURES if feature.family == family}
     assert expected
-    with closing(ft.gathered(Span(analyze([make_voice(2.0)])))) as clip:
-        assert set(module.describe(clip)) == expected
+    assert set(module.describe(Clip(analyze([make_voice(2.0)])))) == expected
 
 
 # ---- invariants of every feature
@@ -232,15 +230,9 @@ def test_the_median_pitch_is_the_sung_one(semitone):
 HELD_ROWS = ("distance", "log_held", "held_0.15", "held_0.3", "fit")
 
 
-def held_pitch(spectra):
-    span = Span(spectra)
-    rows = vocals.HeldPitch(span)
-    return np.concatenate([rows(block) for block in span.blocks()], axis=1)
-
-
 def held(samples):
-    """The rows of `HeldPitch` by name, without what the ends do."""
-    rows = held_pitch(analyze([np.asarray(samples, np.float32)]))
+    """The rows of `held_pitch` by name, without what the ends do."""
+    rows = vocals.held_pitch(Clip(analyze([np.asarray(samples, np.float32)])))
     assert rows.shape[0] == len(HELD_ROWS)
     return dict(zip(HELD_ROWS, rows[:, 5:-5], strict=True))
 
@@ -380,7 +372,7 @@ def test_frames_tell_when_the_harmony_changes():
 
 def test_rows_of_frames_keep_within_their_ranges(signal):
     spectra = analyze([signal])
-    rows, pitch = structure.frames(spectra), held_pitch(spectra)
+    rows, pitch = structure.frames(spectra), vocals.held_pitch(Clip(spectra))
     assert rows.shape == (len(FRAME_ROWS), spectra.n_frames)
     assert pitch.shape == (len(HELD_ROWS), spectra.n_frames)
     slack = 1e-4

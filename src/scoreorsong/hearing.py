@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from . import storage
 from .decision import Kernel, Linear, Matrix, Rows, Scaler
-from .features import SEGMENT_S, Features, schema
+from .features import PART_SEGMENTS, SEGMENT_S, Features, schema
 from .spectra import Array
 
 Flags = npt.NDArray[np.bool_]
@@ -141,12 +141,19 @@ def input_names(heads: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> Matrix:
-    """The decision's inputs for one clip, in the order of `input_names`."""
+    """The decision's inputs for one clip, in the order of `input_names`; of a long one the mean over its minutes."""
     sounding = heard[~features.silent] if not features.silent.all() else heard
+    minutes = np.array_split(sounding, max(1, round(len(sounding) / PART_SEGMENTS)))
+    summary = np.mean([_summary(minute, heads) for minute in minutes], axis=0)
+    return np.concatenate([features.clip, summary])
+
+
+def _summary(sounding: Matrix, heads: tuple[str, ...]) -> Matrix:
+    """What the ear heard in some segments: the tags, then speech, then the voice."""
     tags = sounding[:, [i for i, head in enumerate(heads) if head.startswith(TAG)]]
-    summary = np.concatenate([tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)])
+    summary = [tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)]
     speech, voice = sounding[:, heads.index(SPEECH)], sounding[:, heads.index(VOICE)]
-    return np.concatenate([features.clip, summary, _speech_summary(speech), _voice_summary(voice)])
+    return np.concatenate([*summary, _speech_summary(speech), _voice_summary(voice)])
 
 
 def _speech_summary(logits: Matrix) -> Matrix:

@@ -100,8 +100,9 @@ class Spectra:
 
     @cached_property
     def scale(self) -> Scale:
-        """What counts as loud; a part may be given that of its whole (`on_scale`)."""
-        return measure_scale([self.mel_power], self.mel_power.size)
+        """What counts as loud; where next to nothing sounds, the reference stands 40 dB under the peak."""
+        peak, usual = float(self.mel_power.max()), float(np.percentile(self.mel_power, 99))
+        return Scale(peak, max(usual, 1e-4 * peak, 1e-24))
 
     @cached_property
     def mel_db(self) -> Array:
@@ -134,12 +135,6 @@ class Spectra:
     @property
     def is_silent(self) -> bool:
         return bool(self.scale.peak < SILENCE_POWER)
-
-    def on_scale(self, scale: Scale) -> Self:
-        """The same frames, measured on the scale of what they are a part of."""
-        part = replace(self)
-        vars(part)["scale"] = scale
-        return part
 
     def __getitem__(self, frames: slice) -> Self:
         """The same spectra over some of the frames."""
@@ -225,19 +220,6 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
         pitch=pitch,
         salience=salience,
     )
-
-
-def measure_scale(powers: Iterable[Array], size: int) -> Scale:
-    """Peak and 99th percentile of `size` numbers that come in parts: only the loudest hundredth is kept."""
-    n_loudest, loudest = size // 100 + 2, np.zeros(0, np.float32)
-    for power in powers:
-        loudest = np.concatenate([loudest, power.ravel()])
-        if len(loudest) > n_loudest:
-            loudest = np.partition(loudest, -n_loudest)[-n_loudest:]
-    loudest.sort()
-    peak = float(loudest[-1])
-    usual = float(np.interp(0.99 * (size - 1), np.arange(size - len(loudest), size), loudest))
-    return Scale(peak, max(usual, 1e-4 * peak, 1e-24))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Spectra, and rows that follow from them → the same, out of the way, however long the source is.
+"""Spectra → the same, out of the way, however long the source is.
 
 A clip's lies in memory; a film's, the spectra of which take 1.2 MB per minute, goes to a temporary
 file that has no name and is gone when it is closed.
@@ -18,7 +18,6 @@ from .errors import ScoreOrSongError
 from .spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 
 MEMORY_BYTES: Final = 16 << 20  # of spectra
-IN_MEMORY_BYTES: Final = 2 << 20  # of rows, which take 0.15 MB per minute
 NAMES: Final = tuple(f.name for f in fields(Spectra))
 
 
@@ -68,39 +67,6 @@ class Spool(AbstractContextManager["Spool"]):
             self._file.write(np.ascontiguousarray(np.vstack(matrices).T).tobytes())
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
-class Kept:
-    """Rows over all frames, by name, that come block by block and are read whole; to be closed.
-
-    Raises
-    ------
-    ScoreOrSongError : the temporary file cannot be written.
-    """
-
-    def __init__(self, n_frames: int) -> None:
-        self._row_bytes = 4 * n_frames
-        self._rows: dict[str, range] = {}
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed by `close`
-
-    def put(self, name: str, rows: Array, frames: slice) -> None:
-        """Keep the rows ``(rows, frames)`` of some of the frames, always as many under a name."""
-        if name not in self._rows:
-            first = sum(map(len, self._rows.values()))
-            self._rows[name] = range(first, first + len(rows))
-        with _telling_of_space():
-            for i, row in zip(self._rows[name], rows.astype(np.float32, copy=False), strict=True):
-                self._file.seek(i * self._row_bytes + 4 * frames.start)
-                self._file.write(row.tobytes())
-
-    def __getitem__(self, name: str) -> Array:
-        """``(rows, frames)``."""
-        rows = self._rows[name]
-        self._file.seek(rows.start * self._row_bytes)
-        return np.frombuffer(self._file.read(len(rows) * self._row_bytes), np.float32).reshape(len(rows), -1)
-
-    def close(self) -> None:
         self._file.close()
 
 

@@ -2,30 +2,43 @@
 
 Conventions: every number is the same whatever the gain; silence at either end is
 cut before a clip or a window is measured, while the half-second segments cover
-the whole source, so that their times are the source's own. `schema` names what
-is in a clip vector.
+the whole source, so that their times are the source's own. A source of more than a minute
+and a half is measured minute by minute, and its numbers are their mean: how often something
+returns, or how far it rises at most, would else depend on how long one listens. `schema`
+names what is in a clip vector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
 from . import schema, spectral, structure, vocals
-from .span import SEGMENT_FRAMES as SEGMENT_FRAMES
-from .span import Block, Clip, Moments, Source, Span, starts
+from .clip import SEGMENT_FRAMES as SEGMENT_FRAMES
+from .clip import Clip, grouped, level_db, starts
 
 WINDOW_S = 10.0
+WINDOW_FRAMES = round(WINDOW_S * FRAMES_PER_S)
+PART_SEGMENTS = 117  # about a minute
+PART_FRAMES = PART_SEGMENTS * SEGMENT_FRAMES
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
-SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_Segments` gathers
+SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_segments` sums up
 SILENT_DB = -50.0
+
+
+class Source(Protocol):
+    """What has frames to slice: `Spectra`, or a `Spool` of them."""
+
+    @property
+    def n_frames(self) -> int: ...
+
+    def __getitem__(self, frames: slice) -> Spectra: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,7 @@ class Features:
     ----------
     source : what the source is called.
     duration_s : length of what was analysed.
-    clip : ``(len(schema.NAMES),)`` in the order of `schema.NAMES`.
+    clip : ``(len(schema.NAMES),)`` in the order of `schema.NAMES`; of a long source the mean over its minutes.
     windows : ``(windows, len(schema.NAMES))`` the same numbers for every 10 s; a rest
         shorter than 5 s belongs to the window before it. Empty unless asked for.
     segments : ``(segments, SEGMENT_NUMBERS)`` means, then deviations, over `SEGMENT_S` each.
@@ -64,96 +77,69 @@ def measure(
     spectra: Source, *, source: str, warnings: tuple[str, ...] = (), windows: bool = True
 ) -> Features:
     """All features of a source; `windows` says whether to measure those of every 10 s too."""
-    span = Span(spectra)
-    trimmed = span.trimmed()
-    segments = _Segments(span)
-    if trimmed is span:
-        clip = _clip(span)
-        _walk(span, clip, segments)
-    else:
-        clip = gathered(trimmed)
-        _walk(span, segments)
-    measured = [vector(part) for part in _windows(spectra)] if windows else []
+    parts = [_Part.of(part) for part in _cut(spectra, PART_FRAMES)]
+    silent = _silent(parts)
+    measured = [vector(part) for part in _cut(spectra, WINDOW_FRAMES)] if windows else []
     return Features(
         source=source,
-        duration_s=span.duration_s,
-        clip=_vector(clip),
+        duration_s=spectra.n_frames / FRAMES_PER_S,
+        clip=_mean(parts, silent),
         windows=np.array(measured, np.float32).reshape(-1, len(schema.NAMES)),
-        segments=segments.numbers,
-        silent=_silent(span),
+        segments=np.concatenate([part.segments for part in parts]),
+        silent=silent,
         warnings=warnings,
     )
 
 
-def vector(spectra: Source) -> Array:
+def vector(spectra: Spectra) -> Array:
     """The clip features in the order of `schema.NAMES`."""
-    return _vector(gathered(Span(spectra).trimmed()))
-
-
-def gathered(span: Span) -> Clip:
-    """What the families describe a span by."""
-    clip = _clip(span)
-    _walk(span, clip)
-    return clip
-
-
-class _Listener(Protocol):
-    def add(self, block: Block) -> None: ...
-
-
-def _walk(span: Span, *listeners: _Listener) -> None:
-    for block in span.blocks():
-        for listener in listeners:
-            listener.add(block)
-
-
-def _clip(span: Span) -> Clip:
-    return Clip(
-        span,
-        averaged={**spectral.AVERAGED, **vocals.AVERAGED, **structure.AVERAGED},
-        curves={**spectral.CURVES, **vocals.CURVES, **structure.CURVES},
-        points=structure.POINTS,
-    )
+    return _vector(Clip(spectra).trimmed())
 
 
 def _vector(clip: Clip) -> Array:
-    """Its features; nothing is left of the clip then."""
-    with closing(clip):
-        named = spectral.describe(clip) | vocals.describe(clip) | structure.describe(clip)
+    named = spectral.describe(clip) | vocals.describe(clip) | structure.describe(clip)
     return np.array([named[name] for name in schema.NAMES], dtype=np.float32)
 
 
-def _windows(spectra: Source) -> Iterator[Spectra]:
-    first = starts(spectra.n_frames, round(WINDOW_S * FRAMES_PER_S))
-    for start, stop in pairwise([*first, spectra.n_frames]):
+def _cut(spectra: Source, step: int) -> Iterator[Spectra]:
+    for start, stop in pairwise([*starts(spectra.n_frames, step), spectra.n_frames]):
         yield spectra[int(start) : int(stop)]
 
 
-def _silent(span: Span) -> npt.NDArray[np.bool_]:
-    loudest = np.maximum.reduceat(span.level_db, starts(span.n_frames, SEGMENT_FRAMES))
-    return np.asarray((loudest < SILENT_DB) | (span.scale.peak < SILENCE_POWER))
+class _Part(NamedTuple):
+    """About a minute, measured like a clip of its own; `peak` and `power` are as of `Spectra` and `Clip`."""
+
+    vector: Array
+    segments: Array
+    peak: float
+    power: Array
+
+    @classmethod
+    def of(cls, spectra: Spectra) -> Self:
+        clip = Clip(spectra)
+        return cls(_vector(clip.trimmed()), _segments(clip), spectra.scale.peak, clip.power)
 
 
-class _Segments:
-    """Mean and deviation per segment of what changes from frame to frame; no segment spans two blocks.
+def _silent(parts: Sequence[_Part]) -> npt.NDArray[np.bool_]:
+    """Which segments are silent beside the loudest frame of all parts."""
+    level = level_db(np.concatenate([part.power for part in parts]))
+    loudest = np.maximum.reduceat(level, starts(len(level), SEGMENT_FRAMES))
+    return np.asarray((loudest < SILENT_DB) | (max(part.peak for part in parts) < SILENCE_POWER))
 
-    Attributes
-    ----------
-    numbers : ``(segments, SEGMENT_NUMBERS)``, whole once all blocks are in.
-    """
 
-    def __init__(self, span: Span) -> None:
-        self._held_pitch = vocals.HeldPitch(span)
-        self._level_db = span.level_db
-        self.numbers = np.empty((len(starts(span.n_frames, SEGMENT_FRAMES)), SEGMENT_NUMBERS), np.float32)
+def _mean(parts: Sequence[_Part], silent: npt.NDArray[np.bool_]) -> Array:
+    """The parts' vectors, each counting by how many of its segments sound; alike if none does."""
+    edges = np.cumsum([len(part.segments) for part in parts])[:-1]
+    sounding = np.array([(~some).sum() for some in np.split(silent, edges)])
+    weights = sounding / sounding.sum() if sounding.any() else np.full(len(parts), 1 / len(parts))
+    return np.asarray(weights @ np.stack([part.vector for part in parts]), dtype=np.float32)
 
-    def add(self, block: Block) -> None:
-        level_db = self._level_db[None, block.frames]
-        rows = [block.of(frame_rows), level_db, block.of(structure.frames), self._held_pitch(block)]
-        moments = Moments(level_db.size, SEGMENT_FRAMES)
-        moments.add(np.vstack(rows), slice(0, level_db.size))
-        described = np.vstack([moments.mean, moments.std]).T
-        self.numbers[block.frames.start // SEGMENT_FRAMES :][: len(described)] = described
+
+def _segments(clip: Clip) -> Array:
+    """Mean and deviation per segment of what changes from frame to frame, ``(segments, SEGMENT_NUMBERS)``."""
+    spectra = clip.spectra
+    rows = [frame_rows(spectra), clip.level_db[None], structure.frames(spectra), vocals.held_pitch(clip)]
+    return np.vstack(grouped(np.vstack(rows), SEGMENT_FRAMES)).T.astype(np.float32)
 
 
 def frame_rows(spectra: Spectra) -> Array:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from ..spectra import FRAMES_PER_S, N_MFCC, Array, Spectra
-from .span import Clip, RowsByName
+from .clip import Clip, moments
 from .statistics import quantiles, slope_per_minute, smooth
 
 CONTRAST_GROUPS = 6
@@ -64,31 +64,20 @@ def envelopes(spectra: Spectra) -> Array:
     return np.asarray(spectra.mel_db.reshape(len(MODULATION_GROUPS), -1, spectra.n_frames).mean(axis=1))
 
 
-AVERAGED: RowsByName = {
-    "mfcc": lambda spectra: spectra.mfcc,
-    "mfcc_delta": mfcc_delta,
-    "shape": shape,
-    "power": lambda spectra: spectra.mel_power,
-    "flatness": lambda spectra: spectra.flatness,
-    "contrast": contrast,
-}
-CURVES: RowsByName = {"envelopes": envelopes}
-
-
 def _mfcc(clip: Clip) -> dict[str, float]:
-    rows = {"mean": clip.mean("mfcc"), "std": clip.std("mfcc"), "delta_std": clip.std("mfcc_delta")}
+    rows = {**moments(clip.spectra.mfcc)._asdict(), "delta_std": moments(mfcc_delta(clip.spectra)).std}
     return {f"mfcc_{i + 1:02d}_{key}": float(row[i]) for key, row in rows.items() for i in range(N_MFCC)}
 
 
 def _shape(clip: Clip) -> dict[str, float]:
     names = ("centroid", "spread", "rolloff", "flux")
-    moments = {"mean": clip.mean("shape"), "std": clip.std("shape")}
-    return {f"{name}_{key}": float(row[i]) for key, row in moments.items() for i, name in enumerate(names)}
+    rows = moments(shape(clip.spectra))._asdict()
+    return {f"{name}_{key}": float(row[i]) for key, row in rows.items() for i, name in enumerate(names)}
 
 
 def _balance(clip: Clip) -> dict[str, float]:
     """Power of five regions relative to the whole, in dB."""
-    power = clip.mean("power") * clip.span.n_frames
+    power = moments(clip.spectra.mel_power).mean * clip.n_frames
     whole = power.sum() + 1e-20
     return {
         f"balance_{name}": float(10 * np.log10(power[first:last].sum() / whole + 1e-6))
@@ -97,18 +86,18 @@ def _balance(clip: Clip) -> dict[str, float]:
 
 
 def _flatness(clip: Clip) -> dict[str, float]:
-    rows = {"mean": clip.mean("flatness"), "std": clip.std("flatness")}
+    rows = moments(clip.spectra.flatness)._asdict()
     return {f"flatness_{i + 1}_{key}": float(v) for key, row in rows.items() for i, v in enumerate(row)}
 
 
 def _contrast(clip: Clip) -> dict[str, float]:
-    rows = {"mean": clip.mean("contrast"), "std": clip.std("contrast")}
+    rows = moments(contrast(clip.spectra))._asdict()
     return {f"contrast_{i + 1}_{key}": float(v) for key, row in rows.items() for i, v in enumerate(row)}
 
 
 def _dynamics(clip: Clip) -> dict[str, float]:
     """Spread of the level over frames, over 3 s (EBU Tech 3342 in spirit) and over the clip."""
-    level = clip.span.level_db
+    level = clip.level_db
     slow = 10 * np.log10(smooth(10 ** (level / 10), seconds=3.0))
     p5, p10, p50, p95 = quantiles(level, (0.05, 0.1, 0.5, 0.95))
     slow10, slow95 = quantiles(slow, (0.1, 0.95))
@@ -128,7 +117,7 @@ def _dynamics(clip: Clip) -> dict[str, float]:
 def _modulation(clip: Clip) -> dict[str, float]:
     """Share of the envelope's fluctuation per modulation band in four regions, and its depth."""
     described: dict[str, float] = {}
-    for group, envelope in zip(MODULATION_GROUPS, clip.curves("envelopes"), strict=True):
+    for group, envelope in zip(MODULATION_GROUPS, envelopes(clip.spectra), strict=True):
         power, hz = modulation_power(envelope)
         whole = power[hz >= MODULATION_EDGES_HZ[0]].sum() + 1e-6
         for low, high in pairwise(MODULATION_EDGES_HZ):

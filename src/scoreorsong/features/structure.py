@@ -1,7 +1,7 @@
 """Spectra → pulse, harmony, repetition, sections, and how the clip develops.
 
 Conventions: rhythm is read off the onset envelope, lags are in seconds, pulses
-in beats per minute. Similarity compares points of half a second, in a long clip of more.
+in beats per minute. Similarity compares points of half a second.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import scipy.fft
 import scipy.ndimage
 
 from ..spectra import FRAMES_PER_S, Array, Spectra
-from .span import Clip, RowsByName
+from .clip import Clip, moments, points
 from .statistics import quantiles, slope_per_minute, smooth
 
 REGIONS = {"low": slice(0, 8), "mid": slice(8, 36), "high": slice(36, 72)}
 PULSE_WINDOW_S, SHORTEST_LAG_S, LONGEST_LAG_S = 8.0, 0.25, 2.0
-WINDOWS_AT_A_TIME = 128  # all of a film's at once would take tens of MB
 CHANGE_S = 0.5
 N_TIMBRE = 13
 PATH_POINTS, FAR_POINTS, NOVELTY_POINTS = 8, 8, 10
@@ -74,16 +73,8 @@ def brightness(spectra: Spectra) -> Array:
     return np.asarray(bands @ weight / (weight.sum(axis=0) + 1e-6))
 
 
-AVERAGED: RowsByName = {"percussion_by_region": lambda spectra: by_region(spectra.percussive)}
-CURVES: RowsByName = {"onsets": onsets, "percussion": percussion, "brightness": brightness}
-POINTS: RowsByName = {
-    "chroma": lambda spectra: spectra.chroma,
-    "timbre": lambda spectra: spectra.mfcc[:N_TIMBRE],
-}
-
-
 def _onsets(clip: Clip) -> dict[str, float]:
-    envelope, *regions = clip.curves("onsets")
+    envelope, *regions = onsets(clip.spectra)
     centred = envelope - envelope.mean()
     spread = float(envelope.std()) + 1e-6
     peaks = (envelope > smooth(envelope, seconds=1.0) + spread) & (
@@ -93,14 +84,14 @@ def _onsets(clip: Clip) -> dict[str, float]:
         "onset_mean": float(envelope.mean()),
         "onset_std": spread,
         "onset_skewness": float(np.clip((centred**3).mean() / spread**3, -20, 20)),
-        "onset_rate": float(peaks.sum() / clip.span.duration_s),
+        "onset_rate": float(peaks.sum() / clip.duration_s),
         **{f"onset_{name}": float(row.mean()) for name, row in zip(REGIONS, regions, strict=True)},
     }
 
 
 def _pulse(clip: Clip) -> dict[str, float]:
     """Pulse clarity (after Lartillot et al. 2008): how high the onset envelope's autocorrelation rises."""
-    envelope, *by_name = clip.curves("onsets")
+    envelope, *by_name = onsets(clip.spectra)
     tempogram, lags_s = _tempogram(envelope)
     whole = tempogram.mean(axis=1)
     clarity, local = float(whole.max()), float(tempogram.max(axis=0).mean())
@@ -128,9 +119,7 @@ def _tempogram(envelope: Array) -> tuple[Array, npt.NDArray[np.float64]]:
     padded = np.pad(envelope - envelope.mean(), (0, max(0, size - len(envelope))))
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)[:: size // 2]
     first, last = round(SHORTEST_LAG_S * FRAMES_PER_S), round(LONGEST_LAG_S * FRAMES_PER_S)
-    pieces = np.array_split(windows, -(-len(windows) // WINDOWS_AT_A_TIME))
-    tempogram = np.concatenate([_autocorrelation(piece)[:, first : last + 1] for piece in pieces])
-    return tempogram.T, np.arange(first, last + 1) / FRAMES_PER_S
+    return _autocorrelation(windows)[:, first : last + 1].T, np.arange(first, last + 1) / FRAMES_PER_S
 
 
 def _autocorrelation(windows: Array) -> Array:
@@ -143,7 +132,7 @@ def _autocorrelation(windows: Array) -> Array:
 
 
 def _percussion(clip: Clip) -> dict[str, float]:
-    weighted, regions = clip.curves("percussion")[0], clip.mean("percussion_by_region")
+    weighted, regions = percussion(clip.spectra)[0], moments(by_region(clip.spectra.percussive)).mean
     return {
         "percussive_mean": float(weighted.mean()),
         "percussive_std": float(weighted.std()),
@@ -162,7 +151,7 @@ def _key_profiles() -> npt.NDArray[np.float64]:
 
 def _harmony(clip: Clip) -> dict[str, float]:
     """Pitch classes: how few, how clear a key, how soon they change."""
-    chroma = np.sqrt(clip.points("chroma"))
+    chroma = np.sqrt(points(clip.spectra.chroma))
     chroma = chroma / (chroma.sum(axis=0) + 1e-12)
     whole = chroma.mean(axis=1)
     keys = _key_profiles() @ _unit_deviation(whole)
@@ -193,7 +182,7 @@ def _entropy(shares: npt.NDArray[np.floating]) -> float:
 
 def _similarity(clip: Clip) -> dict[str, float]:
     """Self-similarity of harmony and of timbre: what returns, what is alike, where it turns."""
-    chroma, timbre = clip.points("chroma"), clip.points("timbre")
+    chroma, timbre = points(clip.spectra.chroma), points(clip.spectra.mfcc[:N_TIMBRE])
     matrices = {
         "harmony": _cosine(np.sqrt(chroma / (chroma.sum(axis=0) + 1e-12))),
         "timbre": _cosine(
@@ -246,17 +235,17 @@ def _novelty(similarity: Array) -> dict[str, float]:
 
 def _development(clip: Clip) -> dict[str, float]:
     """Trends and drift over the clip of brightness, density and level."""
-    level = clip.span.level_db
+    level = clip.level_db
     courses = {
-        "brightness": clip.curves("brightness")[0],
-        "density": clip.curves("onsets")[0],
+        "brightness": brightness(clip.spectra)[0],
+        "density": onsets(clip.spectra)[0],
         "level": level,
     }
     slow = {name: smooth(row, seconds=5.0) for name, row in courses.items()}
     drift = {f"{name}_drift": float(row.std()) for name, row in slow.items()}
     slopes = {f"{name}_slope": slope_per_minute(slow[name]) for name in ("brightness", "density")}
     ends = quantiles(slow["level"], (0.9,))[0]
-    edge = max(1, clip.span.n_frames // 20)
+    edge = max(1, clip.n_frames // 20)
     return (
         drift
         | slopes

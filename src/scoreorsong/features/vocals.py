@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..spectra import FRAMES_PER_S, Array, Spectra
-from .span import Block, Clip, RowsByName, Span
+from .clip import Clip, moments
 from .spectral import modulation_power
 from .statistics import quantiles, smooth
 
@@ -29,7 +29,7 @@ def describe(clip: Clip) -> dict[str, float]:
         **_fluctogram(clip),
         **_common_glide(clip),
         **_vocvar(clip),
-        **_pitch(clip.span),
+        **_pitch(clip),
         **_syllables(clip),
     }
 
@@ -68,35 +68,19 @@ def voice_band(spectra: Spectra) -> Array:
     return np.vstack([inside, outside.mean(axis=0)])
 
 
-AVERAGED: RowsByName = {"movement": movement, "agreement": agreement}
-CURVES: RowsByName = {"glide": glide, "vocvar": vocvar, "voice_band": voice_band}
+def held_pitch(clip: Clip) -> Array:
+    """Whether the leading pitch is a note of the music, ``(5, frames)``: speech glides past the notes.
 
-
-class HeldPitch:
-    """Whether the leading pitch is a note of the music: speech glides past the notes.
-
-    Tuning and duration are those of the whole span.
+    Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
+    whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
     """
-
-    def __init__(self, span: Span) -> None:
-        pitch = span.pitch.astype(np.float64)
-        tuning = np.angle((span.salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
-        note = np.round(pitch - tuning)
-        self._note = note.astype(np.int16)
-        self._away = np.abs(pitch - tuning - note).astype(np.float32)
-        self._held_s = _held_s(pitch)
-
-    def __call__(self, block: Block) -> Array:
-        """``(5, frames)`` for the frames of a block.
-
-        Distance from the clip's semitones (0 to 0.5); log seconds for which the pitch is held, and
-        whether for more than 0.15 and 0.3 s; how strong its pitch class is in the 4 s around (0 to 1).
-        """
-        note, held_s = self._note[block.frames], self._held_s[block.frames]
-        around = block.of(_harmony_around)
-        fit = around[note % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
-        rows = [self._away[block.frames], np.log(held_s), *(held_s > s for s in HELD_S), fit]
-        return np.vstack(rows).astype(np.float32)
+    pitch = clip.pitch.astype(np.float64)
+    tuning = np.angle((clip.salience * np.exp(2j * np.pi * pitch)).sum()) / (2 * np.pi)
+    note = np.round(pitch - tuning)
+    away, held_s = np.abs(pitch - tuning - note), _held_s(pitch)
+    around = _harmony_around(clip.spectra)
+    fit = around[note.astype(np.intp) % 12, np.arange(len(note))] / (around.max(axis=0) + 1e-9)
+    return np.vstack([away, np.log(held_s), *(held_s > s for s in HELD_S), fit]).astype(np.float32)
 
 
 def _harmony_around(spectra: Spectra) -> Array:
@@ -112,8 +96,8 @@ def _held_s(pitch: npt.NDArray[np.float64]) -> Array:
 
 def _fluctogram(clip: Clip) -> dict[str, float]:
     """Movement per band, each frame counted by how reliable its contraction makes it."""
-    signed, size, square, weight = clip.mean("movement").reshape(4, -1)
-    whole = weight + 1e-9 / clip.span.n_frames
+    signed, size, square, weight = moments(movement(clip.spectra)).mean.reshape(4, -1)
+    whole = weight + 1e-9 / clip.n_frames
     mean = signed / whole
     spread = np.sqrt(np.maximum(square - 2 * mean * signed + mean**2 * weight, 0) / whole)
     rows = {
@@ -125,27 +109,26 @@ def _fluctogram(clip: Clip) -> dict[str, float]:
 
 
 def _common_glide(clip: Clip) -> dict[str, float]:
-    common = clip.curves("glide")[0]
+    common = glide(clip.spectra)[0]
     return {
         "glide_abs": float(np.abs(common).mean()),
         "glide_std": float(common.std()),
-        "glide_agreement": float(clip.mean("agreement")[0]),
+        "glide_agreement": float(moments(agreement(clip.spectra)).mean[0]),
         "glide_vibrato": _band_share(common, VIBRATO_HZ),
     }
 
 
 def _vocvar(clip: Clip) -> dict[str, float]:
-    values = clip.curves("vocvar")
     return {
         f"vocvar_{i + 1}_q{round(at * 100)}": value
-        for i, row in enumerate(values)
+        for i, row in enumerate(vocvar(clip.spectra))
         for at, value in zip((0.25, 0.5, 0.9), quantiles(row, (0.25, 0.5, 0.9)), strict=True)
     }
 
 
-def _pitch(span: Span) -> dict[str, float]:
+def _pitch(clip: Clip) -> dict[str, float]:
     """How the most salient pitch moves: held, gliding or leaping, among the clearly pitched frames."""
-    pitch, salience = span.pitch, span.salience
+    pitch, salience = clip.pitch, clip.salience
     clear = salience >= np.median(salience)
     step = np.abs(np.diff(pitch, prepend=pitch[:1]))
     held = clear & (step <= HOLD_SEMITONES)
@@ -166,7 +149,7 @@ def _pitch(span: Span) -> dict[str, float]:
 
 def _syllables(clip: Clip) -> dict[str, float]:
     """Whether the voice band swings at the rate of syllables, itself and against the rest."""
-    inside, outside = clip.curves("voice_band")
+    inside, outside = voice_band(clip.spectra)
     return {
         "voiceband_syllable_share": _band_share(inside, SYLLABLE_HZ),
         "voiceband_excess": float((inside - outside).mean()),

@@ -1,11 +1,11 @@
-"""Blocks, and what is gathered from them, must be as if the whole lay in memory."""
+"""What is measured minute by minute, summed up by groups of frames, and kept out of the way meanwhile."""
 
 from __future__ import annotations
 
 import errno
 import tempfile
-from contextlib import closing
 from dataclasses import fields
+from itertools import pairwise
 
 import librosa
 import numpy as np
@@ -15,14 +15,13 @@ import scipy.ndimage
 import soundfile
 from conftest import RATE_HZ, make_clicks, make_mix, make_noise, make_silence, make_voice
 
-from scoreorsong import spool as sl
+from scoreorsong import spool
 from scoreorsong.audio import open_audio
 from scoreorsong.errors import ScoreOrSongError
 from scoreorsong.extraction import extract
-from scoreorsong.features import measure, span
-from scoreorsong.features.span import SEGMENT_FRAMES, Moments, Span, starts
-from scoreorsong.spectra import FRAMES_PER_S, N_FFT, Spectra, analyze, stream
-from scoreorsong.spool import Kept, Spool
+from scoreorsong.features import PART_FRAMES, PART_SEGMENTS, measure, schema, vector
+from scoreorsong.features.clip import SEGMENT_FRAMES, Clip, grouped, moments, starts
+from scoreorsong.spectra import FRAMES_PER_S, HOP, N_FFT, Spectra, analyze, stream
 
 
 def recording():
@@ -31,28 +30,69 @@ def recording():
     return np.concatenate([make_silence(2.0), make_mix() + floor, make_voice(4.0) + make_clicks(4.0)])
 
 
-@pytest.fixture
-def small_blocks(monkeypatch):
-    """Many blocks in a short clip, of which nothing fits in memory."""
-    monkeypatch.setattr(span, "BLOCK_FRAMES", 10 * SEGMENT_FRAMES)
-    monkeypatch.setattr(sl, "MEMORY_BYTES", 10_000)
-    monkeypatch.setattr(sl, "IN_MEMORY_BYTES", 1_000)
+# ---- a long source is measured minute by minute
 
 
-def in_one_block(samples, monkeypatch):
-    with monkeypatch.context() as patched:
-        patched.setattr(span, "BLOCK_FRAMES", 1 << 30)
-        return measure(analyze([samples]), source="whole")
+MINUTE = PART_FRAMES * HOP
+RANGES = np.array([feature.high - feature.low for feature in schema.FEATURES])
 
 
-# ---- the numbers do not depend on how a source is read
+def minutes(*parts):
+    """A source of which every part but the last is cut to what is measured at a time."""
+    return np.concatenate([*(np.resize(part, MINUTE) for part in parts[:-1]), parts[-1]])
 
 
-def test_a_file_read_in_blocks_has_the_features_of_the_whole(tmp_path, small_blocks, monkeypatch):
+def test_a_long_source_is_described_by_the_mean_of_its_minutes():
+    music = [make_noise(60.0), make_noise(60.0) + make_clicks(60.0), make_noise(50.0) + make_voice(50.0)]
+    spectra = analyze([minutes(*music)])
+    edges = (0, PART_FRAMES, 2 * PART_FRAMES, spectra.n_frames)
+    parts = [spectra[first:last] for first, last in pairwise(edges)]
+    sounding = [len(starts(part.n_frames, SEGMENT_FRAMES)) for part in parts]
+    expected = np.average([vector(part) for part in parts], axis=0, weights=sounding)
+    measured = measure(spectra, source="")
+    np.testing.assert_allclose(measured.clip, expected, rtol=1e-5, atol=1e-6)
+    alone = [measure(part, source="") for part in parts]
+    np.testing.assert_array_equal(measured.segments, np.concatenate([part.segments for part in alone]))
+
+
+def test_how_often_it_is_heard_changes_nothing_of_how_it_is_described():
+    """Whatever counts what returns, or looks for the most of anything, grows with the time it is given."""
+    once = np.resize(make_mix() + make_noise(40.0, gain=1e-3), MINUTE)
+    whole, four = (extract(samples, rate=RATE_HZ) for samples in (once, np.tile(once, 4)))
+    np.testing.assert_array_less(np.abs(four.clip - whole.clip), 0.02 * RANGES)
+    assert four["repeat_lag_timbre"] == pytest.approx(whole["repeat_lag_timbre"], abs=0.01)
+
+
+def test_minutes_of_silence_do_not_count():
+    """They would pull every number towards those of nothing."""
+    music = np.resize(make_mix() + make_noise(40.0, gain=1e-3), MINUTE)
+    silence, hiss = make_silence(120.0), 1e-5 * make_noise(120.0)
+    alone = extract(music, rate=RATE_HZ)
+    for rest in (silence, hiss):
+        long = extract(minutes(music, rest), rate=RATE_HZ)
+        np.testing.assert_array_less(np.abs(long.clip - alone.clip), 0.02 * RANGES)
+        assert long.silent[PART_SEGMENTS + 1 :].all()
+
+
+def test_silence_of_minutes_is_silent_and_finite():
+    features = extract(make_silence(200.0), rate=RATE_HZ)
+    assert features.silent.all()
+    assert np.isfinite(features.clip).all()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parts"), [(5.0, 1), (60.0, 1), (89.0, 1), (91.0, 2), (149.0, 2), (151.0, 3)]
+)
+def test_a_rest_of_half_a_minute_belongs_to_the_minute_before(seconds, parts):
+    assert len(starts(round(seconds * FRAMES_PER_S), PART_FRAMES)) == parts
+
+
+def test_a_file_read_in_blocks_has_the_features_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool, "MEMORY_BYTES", 10_000)
     samples = recording()
     path = tmp_path / "recording.wav"
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
-    got, whole = extract(path), in_one_block(samples, monkeypatch)
+    got, whole = extract(path), measure(analyze([samples]), source="whole")
     assert got.duration_s == whole.duration_s
     np.testing.assert_array_equal(got.silent, whole.silent)
     for name in ("clip", "windows", "segments"):
@@ -60,7 +100,7 @@ def test_a_file_read_in_blocks_has_the_features_of_the_whole(tmp_path, small_blo
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_features_are_those_of_the_straightforward_computation(small_blocks):
+def test_features_are_those_of_the_straightforward_computation():
     """Each of whole matrices by librosa and SciPy, with nothing of this library in between."""
     samples = (make_mix() + make_noise(40.0, gain=1e-3, seed=1)).astype(np.float64)
     got = extract(samples.astype(np.float32), rate=RATE_HZ, windows=False)
@@ -97,30 +137,18 @@ def test_features_are_those_of_the_straightforward_computation(small_blocks):
         assert got[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
-# ---- blocks
-
-
-@pytest.mark.parametrize("n_frames", [1, 10, 100, 219, 220, 329, 331, 2000])
-def test_blocks_cover_every_frame_once(small_blocks, n_frames):
-    spectra = analyze([make_noise((n_frames - 0.5) * 512 / RATE_HZ)])
-    assert spectra.n_frames == n_frames
-    blocks = list(Span(spectra).blocks())
-    np.testing.assert_array_equal(
-        np.concatenate([b.of(lambda part: part.pitch) for b in blocks], axis=1), spectra.pitch
-    )
-    assert [b.frames.start for b in blocks] == [0, *(b.frames.stop for b in blocks[:-1])]
-    assert blocks[-1].frames.stop == n_frames
+# ---- sums over frames
 
 
 def test_moments_are_those_of_the_groups():
     rows = np.random.default_rng(0).standard_normal((3, 1000)).astype(np.float32)
-    moments = Moments(1000, 44)
-    for start in range(0, 1000, 130):
-        moments.add(rows[:, start : start + 130], slice(start, min(start + 130, 1000)))
     groups = np.split(rows, starts(1000, 44)[1:], axis=1)
     assert [g.shape[1] for g in groups][-1] == 1000 - 22 * 44 == 32
-    np.testing.assert_allclose(moments.mean, np.stack([g.mean(axis=1) for g in groups], axis=1), atol=1e-6)
-    np.testing.assert_allclose(moments.std, np.stack([g.std(axis=1) for g in groups], axis=1), atol=1e-6)
+    mean, std = grouped(rows, 44)
+    np.testing.assert_allclose(mean, np.stack([g.mean(axis=1) for g in groups], axis=1), atol=1e-6)
+    np.testing.assert_allclose(std, np.stack([g.std(axis=1) for g in groups], axis=1), atol=1e-6)
+    np.testing.assert_allclose(moments(rows).mean, rows.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(moments(rows).std, rows.std(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -130,75 +158,62 @@ def test_a_short_rest_belongs_to_the_group_before(n_frames, expected):
     assert list(starts(n_frames, 10)) == expected
 
 
-@pytest.mark.parametrize("in_memory", [1, 1 << 20])
-def test_kept_rows_come_back_whole(in_memory, monkeypatch):
-    monkeypatch.setattr(sl, "IN_MEMORY_BYTES", in_memory)
-    rows = {name: np.random.default_rng(n).random((n, 50), np.float32) for name, n in (("a", 1), ("b", 3))}
-    with closing(Kept(50)) as kept:
-        for frames in (slice(0, 20), slice(20, 45), slice(45, 50)):
-            for name in ("b", "a"):
-                kept.put(name, rows[name][:, frames], frames)
-        for name, matrix in rows.items():
-            np.testing.assert_array_equal(kept[name], matrix)
-
-
 # ---- trimming
 
 
-def spanned(*parts):
-    return Span(analyze([np.concatenate(parts).astype(np.float32)]))
+def clipped(*parts):
+    return Clip(analyze([np.concatenate(parts).astype(np.float32)]))
 
 
 def test_trimmed_cuts_silence_at_the_ends_only():
     rest, noise = make_silence(2.0), make_noise(1.0)
-    trimmed = spanned(rest, noise, rest, noise, rest).trimmed()
+    trimmed = clipped(rest, noise, rest, noise, rest).trimmed()
     assert trimmed.duration_s == pytest.approx(4.0, abs=0.1)
     assert trimmed.power[[0, -1]].min() > 0
-    assert (
-        trimmed.n_frames == len(trimmed.power) == sum(b.of(lambda s: s.pitch).size for b in trimmed.blocks())
-    )
+    assert trimmed.n_frames == len(trimmed.power) == trimmed.spectra.n_frames
 
 
 def test_trimmed_goes_by_the_range():
     quiet, loud = 1e-2 * make_noise(1.0), make_noise(2.0)
-    whole = spanned(quiet, loud, quiet)
+    whole = clipped(quiet, loud, quiet)
     assert whole.trimmed(range_db=60).n_frames == whole.n_frames
     assert whole.trimmed(range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
 
 
 def test_trimmed_is_itself_where_nothing_is_cut():
     """And so is measured once only."""
-    whole, rest = spanned(make_noise(2.0)), spanned(make_silence(2.0))
+    whole, rest = clipped(make_noise(2.0)), clipped(make_silence(2.0))
     assert whole.trimmed() is whole
     assert rest.trimmed() is rest
     for parts in ((make_silence(1.0), make_noise(1.0)), (make_noise(1.0), make_silence(1.0))):
-        trimmed = spanned(*parts).trimmed()
+        trimmed = clipped(*parts).trimmed()
         assert trimmed.duration_s == pytest.approx(1.0, abs=0.1)
         assert trimmed.trimmed() is trimmed
 
 
-def test_a_span_has_its_own_scale():
+def test_a_clip_has_its_own_scale():
     """What is cut away does not count as quiet."""
-    padded, bare = spanned(make_silence(60.0), make_noise(1.0)).trimmed(), spanned(make_noise(1.0))
-    assert padded.scale.reference == pytest.approx(bare.scale.reference, rel=0.05)
+    padded, bare = clipped(make_silence(60.0), make_noise(1.0)).trimmed(), clipped(make_noise(1.0))
+    assert padded.spectra.scale.reference == pytest.approx(bare.spectra.scale.reference, rel=0.05)
 
 
 # ---- the spool
 
 
-def test_a_spool_has_the_spectra_of_its_parts(small_blocks):
+def test_a_spool_has_the_spectra_of_its_parts(monkeypatch):
+    monkeypatch.setattr(spool, "MEMORY_BYTES", 10_000)
     samples = recording()
     whole = analyze([samples])
-    with Spool(stream(open_audio(samples, rate=RATE_HZ))) as spool:
-        assert (spool.n_frames, spool.is_silent) == (whole.n_frames, False)
-        assert spool.duration_s == pytest.approx(len(samples) / RATE_HZ, abs=1 / FRAMES_PER_S)
+    with spool.Spool(stream(open_audio(samples, rate=RATE_HZ))) as kept:
+        assert (kept.n_frames, kept.is_silent) == (whole.n_frames, False)
+        assert kept.duration_s == pytest.approx(len(samples) / RATE_HZ, abs=1 / FRAMES_PER_S)
         for frames in (slice(0, 10), slice(700, 1300), slice(None)):
             for f in fields(Spectra):
-                one, other = getattr(spool[frames], f.name), getattr(whole[frames], f.name)
+                one, other = getattr(kept[frames], f.name), getattr(whole[frames], f.name)
                 np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6, err_msg=f.name)
 
 
-def test_a_full_disk_is_said(small_blocks, monkeypatch):
+def test_a_full_disk_is_said(monkeypatch):
     class Full:
         def write(self, data):
             raise OSError(errno.ENOSPC, "No space left on device")
