@@ -30,9 +30,9 @@ from scoreorsong import (
     predict_many,
 )
 from scoreorsong.audio import read_audio
-from scoreorsong.augmentation import mix
+from scoreorsong.augmentation import laid, mix
 from scoreorsong.decision import Linear
-from scoreorsong.features import schema
+from scoreorsong.features import PART_FRAMES, schema
 from scoreorsong.hearing import MUSIC, VOICE, input_names
 from scoreorsong.prediction import (
     N_REASONS,
@@ -44,6 +44,7 @@ from scoreorsong.prediction import (
     describe_input,
     topic,
 )
+from scoreorsong.spectra import HOP
 
 EXPECTED = {
     "score-ambient": "score", "score-orchestral": "score", "song-instrumental": "song", "song-sung": "song",
@@ -121,6 +122,16 @@ def test_gain_changes_nothing(predictions, path):
         other = predict(samples * 10 ** (gain_db / 20), rate=RATE_HZ)
         assert other.label == predictions[path.stem].label
         assert other.song_probability == pytest.approx(predictions[path.stem].song_probability, abs=0.02)
+
+
+@named
+def test_a_long_recording_is_called_as_a_minute_of_it(path):
+    """Whatever counts what returns, or looks for the most of anything, would change with the length."""
+    minute = np.resize(read_audio(path), PART_FRAMES * HOP)
+    once, four = (predict(samples, rate=RATE_HZ) for samples in (minute, np.tile(minute, 4)))
+    assert four.label == once.label
+    assert four.song_probability == pytest.approx(once.song_probability, abs=0.03)
+    assert four.vocal_fraction == pytest.approx(once.vocal_fraction, abs=0.05)
 
 
 @named
@@ -308,7 +319,8 @@ def test_scores_under_dialogue_are_still_scores():
         music, spoken = (x.astype(np.float32) for x in (score(seed, 8.0), speech(seed + 500, 5.0)))
         doubted.append(bool(predict(music, rate=RATE_HZ, model=small_model()).warnings))
         for ratio_db in (0, -10):
-            prediction = predict(mix(music, spoken, ratio_db), rate=RATE_HZ, model=small_model())
+            mixed = mix(music, laid(spoken, len(music), np.random.default_rng(seed)), ratio_db)
+            prediction = predict(mixed, rate=RATE_HZ, model=small_model())
             assert prediction.label == "score"
             warned.append(prediction.warnings == (SPOKEN,))
     assert np.mean(doubted) <= 0.1

@@ -180,14 +180,12 @@ def _mixes(
                 if kind == "speech"
                 else random.uniform(0, 20)
             )
-            other = read_audio(voice.path)
+            other = augmentation.laid(read_audio(voice.path), len(samples), random)
             mixed = augmentation.mix(samples, other, ratio_db)
             made = Rendering("", mixed) if plain else _varied(mixed, "", random)
             first = round(made.start_s * RATE_HZ)
-            spoken = augmentation.laid(other, len(samples))[first : first + len(made.samples)]
-            yield replace(
-                made, variant=f"{kind} {i}", others=(voice,), speech=spoken if kind == "speech" else None
-            )
+            spoken = other[first : first + len(made.samples)] if kind == "speech" else None
+            yield replace(made, variant=f"{kind} {i}", others=(voice,), speech=spoken)
 
 
 def _scenes(
@@ -274,7 +272,8 @@ def _voice_takes(voice: Voice, companions: Companions, seed: int) -> list[Take]:
     if voice.kind == "speech" and noises:
         random = _random(voice.path.name, "noise", seed)
         noise = noises[random.integers(len(noises))]
-        mixed = augmentation.mix(samples, read_audio(noise.path), random.uniform(-5, 20))
+        laid = augmentation.laid(read_audio(noise.path), len(samples), random)
+        mixed = augmentation.mix(samples, laid, random.uniform(-5, 20))
         takes.append(_voice_take(voice, "noise", groups | {speaker_group(noise)}, mixed))
     return takes
 
