@@ -23,6 +23,7 @@ from sklearn.svm import SVC
 from .dataset import Example
 from .decision import Decision, Dialogue, Expert, Forest, Kernel, Linear, Matrix, NormalScores
 from .ears import CLEAR_VARIANTS, Heard, balanced_regression, balanced_weights, halved, hear
+from .features import schema
 from .folds import Table, by_others, labelled
 from .hearing import VOICE, VOICE_SUMMARY, Ear, Flags, sung_as
 from .model import Model
@@ -35,7 +36,7 @@ LINEAR_C, KERNEL_C, GATE_C, DIALOGUE_ALPHA = 0.003, 5.0, 0.1, 300.0
 N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
 # Share of the loud dialogues for which the gate to their expert may stay shut, and of all dialogues of which there may be
 # no hint. Few songs are half spoken: what share of them opens it hangs on one singer, and is no measure to set it by.
-DIALOGUES_MISSED: Final = 0.1
+LOUD_MISSED, UNHINTED = 0.14, 0.1
 GATE_STEEPNESS: Final = 3.0
 DIALOGUE_VARIANTS: Final = ("speech",)
 VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without voices
@@ -145,8 +146,8 @@ def _fit_dialogue(scores: Matrix, table: Table, logits: Matrix) -> Dialogue | No
         return fit_pupil(scores[chosen], table.chosen(chosen), clear[chosen])
 
     expert, _ = _fit_calibrated(learn, scores, table, spoken, spoken)
-    gate = _fit_teller(scores, table, loud).calibrated(GATE_STEEPNESS, 0.0)
-    return Dialogue(gate, expert, hint=_fit_teller(scores, table, spoken))
+    gate = _fit_teller(scores, table, loud, missed=LOUD_MISSED).calibrated(GATE_STEEPNESS, 0.0)
+    return Dialogue(gate, expert, hint=_fit_teller(scores, table, spoken, missed=UNHINTED))
 
 
 def fit_pupil(scores: Matrix, takes: Sequence[Take], told: Matrix) -> Linear:
@@ -179,16 +180,26 @@ def _fit_calibrated(
     return learn(chosen).calibrated(slope, offset), calibration.decision_function(told)
 
 
-def _fit_teller(scores: Matrix, table: Table, spoken: Flags) -> Linear:
-    """What tells these dialogues from all clear music, positive for all but a share `DIALOGUES_MISSED` of them."""
-    known = spoken | table.of(CLEAR_VARIANTS)
+def _fit_teller(scores: Matrix, table: Table, spoken: Flags, *, missed: float) -> Linear:
+    """What tells these dialogues from all clear music by its voices, positive for all but the share of them that may be missed."""
+    known, telling = spoken | table.of(CLEAR_VARIANTS), _of_voices(scores.shape[1])
+    voices = scores[:, telling]
 
     def regression(chosen: Flags) -> LogisticRegression:
-        return balanced_regression(scores[chosen], table.chosen(chosen), spoken[chosen], GATE_C)
+        return balanced_regression(voices[chosen], table.chosen(chosen), spoken[chosen], GATE_C)
 
-    logits = by_others(lambda some: regression(some).decision_function, scores, table, known, spoken)
-    teller, threshold = regression(known), float(np.quantile(logits, DIALOGUES_MISSED))
-    return Linear(teller.coef_[0], float(teller.intercept_[0]) - threshold)
+    logits = by_others(lambda some: regression(some).decision_function, voices, table, known, spoken)
+    teller, threshold = regression(known), float(np.quantile(logits, missed))
+    coefficients = np.zeros(len(telling))
+    coefficients[telling] = teller.coef_[0]
+    return Linear(coefficients, float(teller.intercept_[0]) - threshold)
+
+
+def _of_voices(n_inputs: int) -> Flags:
+    """Which of the decision's inputs tell of voices: the vocal features and what the ear heard; how music is built says nothing of who speaks."""
+    flags = np.ones(n_inputs, np.bool_)
+    flags[: len(schema.FEATURES)] = [feature.family == "vocals" for feature in schema.FEATURES]
+    return flags
 
 
 def _uncertain_band(probabilities: Matrix) -> tuple[float, float]:
