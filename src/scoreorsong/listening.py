@@ -30,12 +30,12 @@ from .spool import Spool
 WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
-# Added to the logit of dialogue. The decision's gate stays shut for all but obvious dialogue, because a clip on
-# its own may be a half-spoken song; in a programme that talks over its music, speech is by far the likelier. So the gate
-# opens by `GATE_OPENING` where the ear hears speech in half of the music of the minutes around, and further or less
+# Added to the logit of dialogue. Within ten seconds, of which the surest of three count, any song may sound spoken; in a
+# programme that talks over its music, speech is the likelier. So the gate opens by `GATE_OPENING`, that is it shuts, where the
+# ear hears speech in half of the music of the minutes around, and more or less
 # by the odds of that share; with little music to go by, as many points are taken to be half spoken over.
 # Talk comes in scenes with rests, so that a window counts as talked over as surely as either neighbour.
-GATE_OPENING: Final = 4.0
+GATE_OPENING: Final = -10.0
 TALK_GAIN: Final = 2.0
 TALK_POINTS: Final = round(600 / SEGMENT_S)
 UNKNOWN_POINTS: Final = 20
