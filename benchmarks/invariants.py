@@ -117,6 +117,8 @@ CHANGES: dict[str, Callable[[Samples], Prediction]] = {
     "half a frame later": lambda samples: heard(samples[256:]),
     "1 s later": lambda samples: heard(samples[RATE_HZ:]),
     "5 s later": lambda samples: heard(samples[5 * RATE_HZ :]),
+    "four times in a row": lambda samples: heard(np.tile(samples, 4)),
+    "ten times in a row": lambda samples: heard(np.tile(samples, 10)),
 }
 
 
