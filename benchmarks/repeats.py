@@ -24,12 +24,12 @@ from timeline import FOLDS, held_out_model
 from scoreorsong import Prediction, predict
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
 from scoreorsong.augmentation import active_rms, laid, mix
-from scoreorsong.dataset import Companions, Example, Voice, read_companions, read_labels
+from scoreorsong.dataset import Companions, Example, read_companions, read_labels
 from scoreorsong.model import Model
 from scoreorsong.takes import speaker_group
 
 SLICES = ("score-core", "song-vocal")
-ONCE, FOUR_TIMES = "as it is", "four times in a row"
+ONCE = "as it is"
 
 
 def main() -> None:
@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path("build/held-out"), help="folder of their models")
     parser.add_argument("--clips", type=int, default=40, help="of each fold, at most")
     parser.add_argument("--jobs", type=int, default=2, help="processes for training at need")
+    parser.set_defaults(folds=range(FOLDS))
     options = parser.parse_args()
-    options.folds = range(FOLDS)
     examples, companions = read_labels(options.labels), read_companions(options.labels)
     calls: dict[tuple[str, str], list[Prediction]] = defaultdict(list)
     for fold in options.folds:
@@ -63,7 +63,8 @@ def asked(
     random = np.random.default_rng(seed)
     held_out = set(model.card["held_out"])
     clips = [e for e in examples if e.group in held_out and e.slice in SLICES]
-    speech = [v for v in companions.voices if v.kind == "speech" and speaker_group(v) in held_out]
+    voices = [v for v in companions.voices if v.kind == "speech" and speaker_group(v) in held_out]
+    speech = [read_audio(voice.path) for voice in voices]
     for i in random.permutation(len(clips))[:most]:
         samples = read_audio(clips[i].path)
         for way, made in ways(samples, speech, random):
@@ -71,11 +72,11 @@ def asked(
 
 
 def ways(
-    samples: Samples, speech: Sequence[Voice], random: np.random.Generator
+    samples: Samples, speech: Sequence[Samples], random: np.random.Generator
 ) -> Iterator[tuple[str, Samples]]:
     yield ONCE, samples
-    yield FOUR_TIMES, np.tile(samples, 4)
-    voices = [read_audio(speech[i].path) for i in random.permutation(len(speech))]
+    yield "four times in a row", np.tile(samples, 4)
+    voices = [speech[i] for i in random.permutation(len(speech))]
     rest, ratio_db = np.zeros(RATE_HZ, np.float32), random.uniform(-10, 0)
     exact = np.resize(np.concatenate([voices[0], rest]), len(samples))
     several = np.concatenate([part for voice in voices for part in (voice / active_rms(voice), rest)])

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..spectra import FRAMES_PER_S, SILENCE_POWER, Array, Spectra
+from ..spectra import FRAMES_PER_S, Array, Spectra
 from . import schema, spectral, structure, vocals
 from .clip import SEGMENT_FRAMES as SEGMENT_FRAMES
 from .clip import Clip, grouped, level_db, starts
@@ -107,24 +107,24 @@ def _cut(spectra: Source, step: int) -> Iterator[Spectra]:
 
 
 class _Part(NamedTuple):
-    """About a minute, measured like a clip of its own; `peak` and `power` are as of `Spectra` and `Clip`."""
+    """About a minute, measured like a clip of its own; `power` and `is_silent` are as of `Clip` and `Spectra`."""
 
     vector: Array
     segments: Array
-    peak: float
     power: Array
+    is_silent: bool
 
     @classmethod
     def of(cls, spectra: Spectra) -> Self:
         clip = Clip(spectra)
-        return cls(_vector(clip.trimmed()), _segments(clip), spectra.scale.peak, clip.power)
+        return cls(_vector(clip.trimmed()), _segments(clip), clip.power, spectra.is_silent)
 
 
 def _silent(parts: Sequence[_Part]) -> npt.NDArray[np.bool_]:
     """Which segments are silent beside the loudest frame of all parts."""
     level = level_db(np.concatenate([part.power for part in parts]))
     loudest = np.maximum.reduceat(level, starts(len(level), SEGMENT_FRAMES))
-    return np.asarray((loudest < SILENT_DB) | (max(part.peak for part in parts) < SILENCE_POWER))
+    return np.asarray((loudest < SILENT_DB) | all(part.is_silent for part in parts))
 
 
 def _mean(parts: Sequence[_Part], silent: npt.NDArray[np.bool_]) -> Array:

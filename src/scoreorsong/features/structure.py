@@ -29,13 +29,14 @@ MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 
 def describe(clip: Clip) -> dict[str, float]:
     """All structural features of a clip, by name."""
+    strengths, chroma = onsets(clip.spectra), points(clip.spectra.chroma)
     return {
-        **_onsets(clip),
-        **_pulse(clip),
+        **_onsets(strengths, clip.duration_s),
+        **_pulse(strengths),
         **_percussion(clip),
-        **_harmony(clip),
-        **_similarity(clip),
-        **_development(clip),
+        **_harmony(chroma),
+        **_similarity(chroma, points(clip.spectra.mfcc[:N_TIMBRE])),
+        **_development(clip, strengths[0]),
     }
 
 
@@ -73,8 +74,8 @@ def brightness(spectra: Spectra) -> Array:
     return np.asarray(bands @ weight / (weight.sum(axis=0) + 1e-6))
 
 
-def _onsets(clip: Clip) -> dict[str, float]:
-    envelope, *regions = onsets(clip.spectra)
+def _onsets(strengths: Array, duration_s: float) -> dict[str, float]:
+    envelope, *regions = strengths
     centred = envelope - envelope.mean()
     spread = float(envelope.std()) + 1e-6
     peaks = (envelope > smooth(envelope, seconds=1.0) + spread) & (
@@ -84,14 +85,14 @@ def _onsets(clip: Clip) -> dict[str, float]:
         "onset_mean": float(envelope.mean()),
         "onset_std": spread,
         "onset_skewness": float(np.clip((centred**3).mean() / spread**3, -20, 20)),
-        "onset_rate": float(peaks.sum() / clip.duration_s),
+        "onset_rate": float(peaks.sum() / duration_s),
         **{f"onset_{name}": float(row.mean()) for name, row in zip(REGIONS, regions, strict=True)},
     }
 
 
-def _pulse(clip: Clip) -> dict[str, float]:
+def _pulse(strengths: Array) -> dict[str, float]:
     """Pulse clarity (after Lartillot et al. 2008): how high the onset envelope's autocorrelation rises."""
-    envelope, *by_name = onsets(clip.spectra)
+    envelope, *by_name = strengths
     tempogram, lags_s = _tempogram(envelope)
     whole = tempogram.mean(axis=1)
     clarity, local = float(whole.max()), float(tempogram.max(axis=0).mean())
@@ -149,9 +150,9 @@ def _key_profiles() -> npt.NDArray[np.float64]:
     return np.asarray(profiles / np.linalg.norm(profiles, axis=1, keepdims=True))
 
 
-def _harmony(clip: Clip) -> dict[str, float]:
+def _harmony(chroma: Array) -> dict[str, float]:
     """Pitch classes: how few, how clear a key, how soon they change."""
-    chroma = np.sqrt(points(clip.spectra.chroma))
+    chroma = np.sqrt(chroma)
     chroma = chroma / (chroma.sum(axis=0) + 1e-12)
     whole = chroma.mean(axis=1)
     keys = _key_profiles() @ _unit_deviation(whole)
@@ -180,9 +181,8 @@ def _entropy(shares: npt.NDArray[np.floating]) -> float:
     return float(-(shares * np.log(shares + 1e-12)).sum(axis=0).mean() / np.log(len(shares)))
 
 
-def _similarity(clip: Clip) -> dict[str, float]:
+def _similarity(chroma: Array, timbre: Array) -> dict[str, float]:
     """Self-similarity of harmony and of timbre: what returns, what is alike, where it turns."""
-    chroma, timbre = points(clip.spectra.chroma), points(clip.spectra.mfcc[:N_TIMBRE])
     matrices = {
         "harmony": _cosine(np.sqrt(chroma / (chroma.sum(axis=0) + 1e-12))),
         "timbre": _cosine(
@@ -233,12 +233,12 @@ def _novelty(similarity: Array) -> dict[str, float]:
     return {"novelty_mean": float(novelty.mean()), "novelty_peak": float(novelty.max())}
 
 
-def _development(clip: Clip) -> dict[str, float]:
+def _development(clip: Clip, density: Array) -> dict[str, float]:
     """Trends and drift over the clip of brightness, density and level."""
     level = clip.level_db
     courses = {
         "brightness": brightness(clip.spectra)[0],
-        "density": onsets(clip.spectra)[0],
+        "density": density,
         "level": level,
     }
     slow = {name: smooth(row, seconds=5.0) for name, row in courses.items()}
