@@ -13,14 +13,14 @@ import pytest
 import scipy.fft
 import scipy.ndimage
 import soundfile
-from conftest import RATE_HZ, make_clicks, make_mix, make_noise, make_silence, make_voice
+from conftest import RATE_HZ, make_clicks, make_mix, make_noise, make_silence, make_tone, make_voice
 
 from scoreorsong import spool
 from scoreorsong.audio import open_audio
 from scoreorsong.errors import ScoreOrSongError
 from scoreorsong.extraction import extract
 from scoreorsong.features import PART_FRAMES, PART_SEGMENTS, measure, schema, vector
-from scoreorsong.features.clip import SEGMENT_FRAMES, Clip, grouped, moments, starts
+from scoreorsong.features.clip import SEGMENT_FRAMES, grouped, moments, sounding, starts
 from scoreorsong.spectra import FRAMES_PER_S, HOP, N_FFT, Spectra, analyze, stream
 
 
@@ -106,7 +106,7 @@ def test_features_are_those_of_the_straightforward_computation():
     got = extract(samples.astype(np.float32), rate=RATE_HZ, windows=False)
     power = librosa.feature.melspectrogram(
         y=samples, sr=RATE_HZ, n_fft=N_FFT, hop_length=512, n_mels=72, fmin=40, fmax=7600, pad_mode="constant"
-    )
+    )[:, 3:-3]
     db = librosa.power_to_db(power, ref=np.percentile(power, 99), amin=1e-30, top_db=None)
     onsets = librosa.onset.onset_strength(S=db, hop_length=512, center=False)
     cepstrum = scipy.fft.dct(db, axis=0, norm="ortho")[1:21]
@@ -158,43 +158,63 @@ def test_a_short_rest_belongs_to_the_group_before(n_frames, expected):
     assert list(starts(n_frames, 10)) == expected
 
 
-# ---- trimming
+# ---- what sounds
 
 
-def clipped(*parts):
-    return Clip(analyze([np.concatenate(parts).astype(np.float32)]))
+def sounding_of(*parts, **options):
+    spectra = analyze([np.concatenate(parts).astype(np.float32)])
+    return spectra[sounding(spectra.power, **options)]
 
 
-def test_trimmed_cuts_silence_at_the_ends_only():
+def test_what_sounds_is_without_silence_at_the_ends_only():
     rest, noise = make_silence(2.0), make_noise(1.0)
-    trimmed = clipped(rest, noise, rest, noise, rest).trimmed()
-    assert trimmed.duration_s == pytest.approx(4.0, abs=0.1)
-    assert trimmed.power[[0, -1]].min() > 0
-    assert trimmed.n_frames == len(trimmed.power) == trimmed.spectra.n_frames
+    spectra = sounding_of(rest, noise, rest, noise, rest)
+    assert spectra.duration_s == pytest.approx(4.0, abs=0.1)
+    assert spectra.power[[0, -1]].min() > 0
+    assert not spectra.power.all()
 
 
-def test_trimmed_goes_by_the_range():
+def test_what_sounds_goes_by_the_range():
     quiet, loud = 1e-2 * make_noise(1.0), make_noise(2.0)
-    whole = clipped(quiet, loud, quiet)
-    assert whole.trimmed(range_db=60).n_frames == whole.n_frames
-    assert whole.trimmed(range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
+    assert sounding_of(quiet, loud, quiet, range_db=60).duration_s == pytest.approx(4.0, abs=0.15)
+    assert sounding_of(quiet, loud, quiet, range_db=30).duration_s == pytest.approx(2.0, abs=0.1)
 
 
-def test_trimmed_is_itself_where_nothing_is_cut():
-    """And so is measured once only."""
-    whole, rest = clipped(make_noise(2.0)), clipped(make_silence(2.0))
-    assert whole.trimmed() is whole
-    assert rest.trimmed() is rest
-    for parts in ((make_silence(1.0), make_noise(1.0)), (make_noise(1.0), make_silence(1.0))):
-        trimmed = clipped(*parts).trimmed()
-        assert trimmed.duration_s == pytest.approx(1.0, abs=0.1)
-        assert trimmed.trimmed() is trimmed
+@pytest.mark.parametrize("before", [0.0, 1.0])
+@pytest.mark.parametrize("after", [0.0, 1.0])
+def test_what_sounds_has_no_frame_that_reaches_over_an_edge(before, after):
+    """Steady from its first frame to its last, after silence as at the beginning of a file."""
+    spectra = sounding_of(make_silence(before), make_tone(3.0), make_silence(after))
+    assert spectra.power.min() > 0.95 * spectra.power.max()
+    assert spectra.duration_s == pytest.approx(3.0, abs=0.2)
 
 
-def test_a_clip_has_its_own_scale():
+def test_all_of_silence_is_measured_and_no_less_than_a_frame_of_anything():
+    assert sounding_of(make_silence(2.0)).duration_s == pytest.approx(2.0, abs=0.05)
+    for length in (1, HOP, N_FFT, SEGMENT_FRAMES * HOP):
+        assert sounding_of(make_silence(1.0), make_noise(1.0)[:length]).n_frames > 0
+
+
+def test_what_sounds_has_its_own_scale():
     """What is cut away does not count as quiet."""
-    padded, bare = clipped(make_silence(60.0), make_noise(1.0)).trimmed(), clipped(make_noise(1.0))
-    assert padded.spectra.scale.reference == pytest.approx(bare.spectra.scale.reference, rel=0.05)
+    padded, bare = sounding_of(make_silence(60.0), make_noise(1.0)), sounding_of(make_noise(1.0))
+    assert padded.scale.reference == pytest.approx(bare.scale.reference, rel=0.05)
+
+
+@pytest.mark.parametrize(("before", "after"), [(20, 0), (0, 20), (7, 33)])
+def test_silence_beside_the_music_tells_nothing_of_it(before, after):
+    """Neither that it begins with an attack nor what lies within the ear's reach."""
+    segment, kinds = SEGMENT_FRAMES * HOP, ("onset", "level", "brightness", "percussive", "vocvar")
+    music = (make_voice(30.0) + make_clicks(30.0) + 1e-2 * make_noise(30.0))[: 40 * segment]
+    bare, padded = (
+        extract(np.pad(music, (segment * first, segment * last)), rate=RATE_HZ)
+        for first, last in ((0, 0), (before, after))
+    )
+    for name in (name for name in schema.NAMES if name.startswith(kinds) and not name.endswith("slope")):
+        assert padded[name] == pytest.approx(bare[name], rel=0.1, abs=0.1), name
+    np.testing.assert_array_equal(padded.silent, [True] * before + [False] * 40 + [True] * after)
+    mean, spread = bare.segments.mean(axis=0), bare.segments.std(axis=0)
+    assert (np.abs(padded.segments.mean(axis=0) - mean) < spread + 0.2).all()
 
 
 # ---- the spool

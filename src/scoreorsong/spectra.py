@@ -99,6 +99,11 @@ class Spectra:
         return self.n_frames / FRAMES_PER_S
 
     @cached_property
+    def power(self) -> Array:
+        """Of all mel bands together, ``(frames,)``."""
+        return np.asarray(self.mel_power.sum(axis=0))
+
+    @cached_property
     def scale(self) -> Scale:
         """What counts as loud; where next to nothing sounds, the reference stands 40 dB under the peak."""
         peak, usual = float(self.mel_power.max()), float(np.percentile(self.mel_power, 99))

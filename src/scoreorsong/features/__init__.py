@@ -2,7 +2,8 @@
 
 Conventions: every number is the same whatever the gain; silence at either end is
 cut before a clip or a window is measured, while the half-second segments cover
-the whole source, so that their times are the source's own. A source of more than a minute
+the whole source, so that their times are the source's own; those of the silence
+cut off mirror what lies beside it. A source of more than a minute
 and a half is measured minute by minute, and its numbers are their mean: how often something
 returns, or how far it rises at most, would else depend on how long one listens. `schema`
 names what is in a clip vector.
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from ..spectra import FRAMES_PER_S, Array, Spectra
 from . import schema, spectral, structure, vocals
 from .clip import SEGMENT_FRAMES as SEGMENT_FRAMES
-from .clip import Clip, grouped, level_db, starts
+from .clip import Clip, grouped, level_db, sounding, starts
 
 WINDOW_S = 10.0
 WINDOW_FRAMES = round(WINDOW_S * FRAMES_PER_S)
@@ -30,6 +31,7 @@ PART_FRAMES = PART_SEGMENTS * SEGMENT_FRAMES
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
 SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_segments` sums up
 SILENT_DB = -50.0
+LEAST_SOUNDING = 0.5  # share of the frames of a segment that is not silent
 
 
 class Source(Protocol):
@@ -53,7 +55,7 @@ class Features:
     windows : ``(windows, len(schema.NAMES))`` the same numbers for every 10 s; a rest
         shorter than 5 s belongs to the window before it. Empty unless asked for.
     segments : ``(segments, SEGMENT_NUMBERS)`` means, then deviations, over `SEGMENT_S` each.
-    silent : ``(segments,)`` whether a segment lies 50 dB or more under the loudest frame.
+    silent : ``(segments,)`` whether most of a segment lies more than 50 dB under the loudest frame.
     warnings : what was odd about the source.
     """
 
@@ -93,7 +95,7 @@ def measure(
 
 def vector(spectra: Spectra) -> Array:
     """The clip features in the order of `schema.NAMES`."""
-    return _vector(Clip(spectra).trimmed())
+    return _vector(Clip(spectra[sounding(spectra.power)]))
 
 
 def _vector(clip: Clip) -> Array:
@@ -116,15 +118,17 @@ class _Part(NamedTuple):
 
     @classmethod
     def of(cls, spectra: Spectra) -> Self:
-        clip = Clip(spectra)
-        return cls(_vector(clip.trimmed()), _segments(clip), clip.power, spectra.is_silent)
+        frames = sounding(spectra.power)
+        clip = Clip(spectra[frames])
+        outside = (frames.start, spectra.n_frames - frames.stop)
+        return cls(_vector(clip), _segments(clip, outside), spectra.power, spectra.is_silent)
 
 
 def _silent(parts: Sequence[_Part]) -> npt.NDArray[np.bool_]:
     """Which segments are silent beside the loudest frame of all parts."""
     level = level_db(np.concatenate([part.power for part in parts]))
-    loudest = np.maximum.reduceat(level, starts(len(level), SEGMENT_FRAMES))
-    return np.asarray((loudest < SILENT_DB) | all(part.is_silent for part in parts))
+    share = grouped((level >= SILENT_DB).astype(np.float32)[None], SEGMENT_FRAMES).mean[0]
+    return np.asarray((share < LEAST_SOUNDING) | all(part.is_silent for part in parts))
 
 
 def _mean(parts: Sequence[_Part], silent: npt.NDArray[np.bool_]) -> Array:
@@ -135,11 +139,15 @@ def _mean(parts: Sequence[_Part], silent: npt.NDArray[np.bool_]) -> Array:
     return np.asarray(weights @ np.stack([part.vector for part in parts]), dtype=np.float32)
 
 
-def _segments(clip: Clip) -> Array:
-    """Mean and deviation per segment of what changes from frame to frame, ``(segments, SEGMENT_NUMBERS)``."""
+def _segments(clip: Clip, outside: tuple[int, int]) -> Array:
+    """Mean and deviation per segment of what changes from frame to frame, ``(segments, SEGMENT_NUMBERS)``.
+
+    As many frames as lie `outside` of the clip, before and after, mirror it: what was cut off tells nothing of the music beside it.
+    """
     spectra = clip.spectra
     rows = [frame_rows(spectra), clip.level_db[None], structure.frames(spectra), vocals.held_pitch(clip)]
-    return np.vstack(grouped(np.vstack(rows), SEGMENT_FRAMES)).T.astype(np.float32)
+    whole = np.pad(np.vstack(rows), ((0, 0), outside), "symmetric")
+    return np.vstack(grouped(whole, SEGMENT_FRAMES)).T.astype(np.float32)
 
 
 def frame_rows(spectra: Spectra) -> Array:

@@ -6,15 +6,16 @@ Conventions: rows have one column per frame; sums over them are in double precis
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..spectra import FRAMES_PER_S, Array, Spectra
+from ..spectra import FRAMES_PER_S, HOP, N_FFT, Array, Spectra
 
 SEGMENT_FRAMES = 22
 POINT_FRAMES = round(0.5 * FRAMES_PER_S)
+EDGE_FRAMES = N_FFT // HOP - 1  # that reach over the edge of a sound
 
 
 class Moments(NamedTuple):
@@ -61,7 +62,7 @@ class Clip:
         self.spectra = spectra
         self.n_frames, self.duration_s = spectra.n_frames, spectra.duration_s
         self.power, self.pitch, self.salience = (
-            spectra.mel_power.sum(axis=0),
+            spectra.power,
             spectra.pitch[0],
             spectra.salience[0],
         )
@@ -71,11 +72,19 @@ class Clip:
         """Level of every frame under the loudest, ``(n_frames,)``; see `level_db`."""
         return level_db(self.power)
 
-    def trimmed(self, *, range_db: float = 60.0) -> Self:
-        """Without what is silent at either end: frames `range_db` under the loudest."""
-        loud = np.flatnonzero(self.power > self.power.max(initial=0) * 10 ** (-range_db / 10))
-        whole = not len(loud) or self.n_frames == loud[-1] + 1 - loud[0]
-        return self if whole else type(self)(self.spectra[loud[0] : loud[-1] + 1])
+
+def sounding(power: Array, *, range_db: float = 60.0) -> slice:
+    """The frames of this power, ``(frames,)``, without silent ones at either end, nor what reaches over the edge of the rest.
+
+    Silent is what lies `range_db` under the loudest. An attack out of silence, or out of nothing where a file begins, would
+    be an onset, a drift and a slope that the music itself does not have.
+    """
+    loud = np.flatnonzero(power > power.max(initial=0) * 10 ** (-range_db / 10))
+    if not len(loud):
+        return slice(0, len(power))
+    first, end = int(loud[0]), int(loud[-1]) + 1
+    within = slice(first + EDGE_FRAMES, end - EDGE_FRAMES)
+    return within if end - first > SEGMENT_FRAMES else slice(first, end)
 
 
 def level_db(power: Array) -> Array:

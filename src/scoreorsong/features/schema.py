@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 Family = Literal["spectral", "vocals", "structure"]
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 class Feature(NamedTuple):
