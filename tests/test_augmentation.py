@@ -12,7 +12,7 @@ from scoreorsong.audio import RATE_HZ
 from scoreorsong.augmentation import CHECKS, COPIES, ENDS, checks
 from scoreorsong.extraction import extract
 
-KEEPING = ("equalise", "limit_band", "reverberate", "saturate", "code_mp3")
+KEEPING = ("equalise", "limit_band", "reverberate", "saturate", "fade", "hiss", "crackle", "code_mp3")
 ALL = (*KEEPING, "vary")
 
 
@@ -168,6 +168,41 @@ def test_saturation_flattens(noise):
     flat = augmentation.saturate(samples, seeded())
     assert np.abs(flat).max() <= 1
     assert np.abs(flat).max() / flat.std() < np.abs(samples).max() / samples.std()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_fade_leaves_the_middle_alone(noise, seed):
+    samples = noise(60.0)
+    faded = augmentation.fade(samples, seeded(seed))
+    middle = slice(12 * RATE_HZ, -12 * RATE_HZ)
+    np.testing.assert_array_equal(faded[middle], samples[middle])
+    ends = [level_db(faded[part]) for part in (slice(1000), slice(-1000, None))]
+    assert min(ends) < level_db(samples) - 20
+
+
+def test_some_fade_in_some_out_some_both(noise):
+    samples = noise(9.0)
+    faded = [augmentation.fade(samples, seeded(seed)) for seed in range(40)]
+    assert {(bool(f[0]), bool(f[-1])) for f in faded} == {(False, False), (False, True), (True, False)}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hiss_is_steady_and_under_the_music(tone, seed):
+    samples = tone(6.0)
+    added = augmentation.hiss(samples, seeded(seed)) - samples
+    under_db = level_db(samples) - level_db(added)
+    assert 14 < under_db < 46
+    seconds = [level_db(second) for second in added.reshape(6, -1)]
+    assert max(seconds) - min(seconds) < 6  # brown noise swells a little
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_crackle_is_short_and_now_and_then(silence, tone, seed):
+    samples = tone(60.0)
+    changed = np.abs(augmentation.crackle(samples, seeded(seed)) - samples) > 1e-4 * np.abs(samples).max()
+    clicks = np.count_nonzero(np.diff(changed.astype(int)) > 0) / 60
+    assert 0.1 < clicks < 60  # one may be broken in two where it crosses zero
+    assert changed.mean() < 0.04
 
 
 def test_mp3_is_close_but_not_the_same(voice):

@@ -69,7 +69,7 @@ def test_every_clip_and_voice_has_its_variants(takes):
 def test_without_companions_there_are_clips_and_their_variants(corpus):
     takes = make_takes(corpus[0], None)
     assert Counter(t.variant for t in takes) == dict.fromkeys(
-        ["original", "varied 0", "varied 1", "varied 2", *COPIES], 6
+        ["original", *(f"varied {i}" for i in range(N_VARIED)), *COPIES], 6
     )
     assert all(t.groups == {t.group} for t in takes)
 

@@ -24,6 +24,9 @@ Random = np.random.Generator
 Writer = Callable[[Samples], io.BytesIO]
 
 EXCERPT_CHANCE: Final = 0.7
+ROOM_S, FADE_S = (0.2, 3.0), (1.0, 12.0)
+CLICKS_PER_S: Final = (0.5, 30.0)
+CLICK: Final = round(0.001 * RATE_HZ)  # samples
 TURN_S, REST_S = (1.5, 8.0), (0.3, 6.0)
 MOST_FASTER: Final = 1.15  # whoever is heard again speaks as much faster or slower at most
 MP3_KBITS: Final = 64
@@ -34,12 +37,15 @@ END: Final = 20 * RATE_HZ  # samples
 
 
 def vary(samples: Samples, random: Random) -> Samples:
-    """A plausible other copy: equalised, in a room, saturated, coded; each by chance."""
+    """A plausible other copy: equalised, in a room, saturated, faded, worn, coded; each by chance."""
     steps: dict[Callable[[Samples, Random], Samples], float] = {
         equalise: 0.7,
         limit_band: 0.4,
-        reverberate: 0.2,
+        reverberate: 0.25,
         saturate: 0.3,
+        fade: 0.15,
+        hiss: 0.2,
+        crackle: 0.1,
         code_mp3: 0.3,
     }
     for step, chance in steps.items():
@@ -80,8 +86,8 @@ def limit_band(samples: Samples, random: Random) -> Samples:
 
 
 def reverberate(samples: Samples, random: Random) -> Samples:
-    """A room of 0.2 to 1.5 s, mixed in 6 to 20 dB under the direct sound."""
-    rt60_s, wet_db = random.uniform(0.2, 1.5), random.uniform(-20, -6)
+    """A room or hall of 0.2 to 3 s, mixed in 0 to 20 dB under the direct sound."""
+    rt60_s, wet_db = np.exp(random.uniform(*np.log(ROOM_S))), random.uniform(-20, 0)
     time_s = np.arange(round(rt60_s * RATE_HZ)) / RATE_HZ
     tail = random.standard_normal(len(time_s)) * 10 ** (-3 * time_s / rt60_s)
     wet = scipy.signal.oaconvolve(samples, tail.astype(np.float32))[: len(samples)]
@@ -92,6 +98,34 @@ def saturate(samples: Samples, random: Random) -> Samples:
     """Soft clipping, as a loud master has it."""
     drive = np.float32(random.uniform(1, 4) / max(float(np.quantile(np.abs(samples[::7]), 0.99)), 1e-4))
     return np.tanh(samples * drive)
+
+
+def fade(samples: Samples, random: Random) -> Samples:
+    """In over 1 to 12 s, out over as many, or both; over half of the samples each at most."""
+    gains = np.ones_like(samples)
+    ends = [gains, gains[::-1]]
+    for end in ends if random.random() < 0.5 else [ends[random.integers(2)]]:
+        length = min(round(RATE_HZ * np.exp(random.uniform(*np.log(FADE_S)))), len(samples) // 2)
+        end[:length] *= np.linspace(0, 1, length, dtype=np.float32) ** 2
+    return samples * gains
+
+
+def hiss(samples: Samples, random: Random) -> Samples:
+    """Steady noise of any colour from white to brown, 15 to 45 dB under the music."""
+    slope = random.uniform(-6, 0)
+    noise = random.standard_normal(len(samples), np.float32)
+    coloured = _filtered(noise, lambda hz: slope * np.log2(np.maximum(hz, 50) / 1000))
+    return mix(samples, coloured, random.uniform(15, 45))
+
+
+def crackle(samples: Samples, random: Random) -> Samples:
+    """Clicks of a millisecond, as of a worn record: one in two seconds to thirty a second, most of them softer than the music."""
+    struck = random.random(len(samples)) < np.exp(random.uniform(*np.log(CLICKS_PER_S))) / RATE_HZ
+    heights = struck * random.standard_normal(len(samples), np.float32)
+    click = random.standard_normal(CLICK) * np.hanning(CLICK + 2)[1:-1]
+    clicks = scipy.signal.oaconvolve(heights, click.astype(np.float32))[: len(samples)]
+    gain = active_rms(samples) * 10 ** (random.uniform(-20, 6) / 20)
+    return (samples + gain * clicks).astype(np.float32)
 
 
 def code_mp3(samples: Samples, random: Random) -> Samples:

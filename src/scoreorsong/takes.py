@@ -25,7 +25,7 @@ from .decision import Matrix
 from .features import SEGMENT_S, Features, measure
 from .spectra import FRAMES_PER_S, analyze
 
-N_VARIED: Final = 3
+N_VARIED: Final = 6
 N_DIALOGUE: Final = 2
 N_SCENES: Final = 2
 # The first is all of the clip under louder speech; in the others speech is softer, shorter than the clip, or rests at times.
@@ -280,10 +280,8 @@ def _voice_takes(voice: Voice, companions: Companions, seed: int) -> list[Take]:
 
 def _voice_take(voice: Voice, variant: str, groups: frozenset[str], samples: Samples) -> Take:
     features = _measured(samples, voice.path.name)
-    sung = float(voice.kind == "singing")
-    unheard = np.where(features.silent & (sung > 0), np.nan, sung)
-    spoken = np.where(features.silent, 0.0, float(voice.kind == "speech"))
-    return Take(voice, variant, groups, features, {"voice": unheard, "music": unheard, "speech": spoken})
+    sung, spoken = (np.where(features.silent, np.nan, float(voice.kind == k)) for k in ("singing", "speech"))
+    return Take(voice, variant, groups, features, {"voice": sung, "music": sung, "speech": spoken})
 
 
 def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number: int) -> list[Take]:
@@ -312,7 +310,7 @@ def _treated(samples: Samples, random: np.random.Generator) -> Samples:
 
 def _presence(samples: Samples, n: int) -> Matrix:
     """Share of each of `n` segments in which the samples are within 30 dB of their loud parts."""
-    power = analyze([samples]).mel_power.sum(axis=0)
+    power = analyze([samples]).power
     present = power > np.percentile(power, 95) * 1e-3
     starts = np.round(np.arange(n) * SEGMENT_S * FRAMES_PER_S).astype(np.intp)
     counts = np.diff(np.append(starts, len(present)))
