@@ -357,6 +357,11 @@ def test_a_value_that_most_clips_share_has_the_middle_of_their_ranks():
     assert scores(np.zeros((1, 1)))[0, 0] == pytest.approx(ndtri(0.25))
 
 
+def test_a_hair_above_the_lowest_is_the_lowest():
+    scores = NormalScores(np.array([[0.0, *np.linspace(0.3, 1.2, 49)]], np.float32))
+    assert scores(np.array([[1e-20]]))[0, 0] == -EXTREME
+
+
 def test_what_all_clips_share_says_nothing():
     assert NormalScores(np.full((1, 11), 0.5, np.float32))(np.full((1, 1), 0.5))[0, 0] == 0
 

@@ -66,7 +66,8 @@ class NormalScores:
             np.interp(column, rising, ranks) - np.interp(-column, falling, -ranks[::-1])
             for column, rising, falling in zip(single.T, *self._both_ways, strict=True)
         ]
-        return np.asarray(np.clip(ndtri(np.array(found).T / 2), -EXTREME, EXTREME))
+        middle = np.clip(np.array(found).T / 2, 0, 1)  # rounding may lead a hair's breadth beyond
+        return np.asarray(np.clip(ndtri(middle), -EXTREME, EXTREME))
 
     __getstate__ = _stored
 
