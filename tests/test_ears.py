@@ -21,8 +21,9 @@ OTHER = {"score": "song", "song": "score"}
 
 @pytest.fixture(scope="module")
 def takes():
-    """Without scenes: in their rests these clips are so like themselves that single precision of the weights would tell."""
-    return [t for t in learnable(small_takes()[0]) if t.variant not in ("speech 2", "speech 3")]
+    """Without scenes and half of the copies: these clips are so like themselves there that single precision of the weights would tell."""
+    left_out = ("speech 2", "speech 3", "varied 3", "varied 4", "varied 5")
+    return [t for t in learnable(small_takes()[0]) if t.variant not in left_out]
 
 
 @pytest.fixture(scope="module")

@@ -202,8 +202,22 @@ def test_clips_are_music_where_they_sound(takes):
 def test_speech_and_noise_are_no_music(takes):
     for take in takes:
         if take.slice in ("speech", "noise"):
-            assert not take.known["music"].any()
-            assert not take.known["voice"].any()
+            sounding = ~take.features.silent
+            assert sounding.any()
+            assert not take.known["music"][sounding].any()
+            assert not take.known["voice"][sounding].any()
+
+
+def test_of_what_is_silent_in_a_voice_nobody_knows(takes):
+    """The silence at its ends is heard as what lies beside it."""
+    voices = [t for t in takes if t.slice in ("speech", "singing", "noise") and t.variant != "over music"]
+    assert any(t.features.silent.any() for t in voices)
+    for take in voices:
+        for known in take.known.values():
+            np.testing.assert_array_equal(np.isnan(known), take.features.silent)
+
+
+def test_solo_singing_is_known_as_such(takes):
     for take in of(takes, "original", "singing"):
         assert np.nanmin(take.known["voice"]) == 1
 
