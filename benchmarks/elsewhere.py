@@ -28,7 +28,7 @@ from timeline import FOLDS, held_out_model
 
 from scoreorsong import predict
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
-from scoreorsong.augmentation import active_rms, laid, mix
+from scoreorsong.augmentation import active_rms, in_room, laid, mix
 from scoreorsong.dataset import Example, Voice, read_companions, read_labels
 from scoreorsong.model import Model
 from scoreorsong.takes import speaker_group
@@ -115,12 +115,6 @@ def crackling(samples: Samples, random: Random) -> Samples:
     for at in random.integers(0, max(len(samples) - 16, 1), round(15 * len(samples) / RATE_HZ)):
         worn[at : at + 16] += np.float32(loudest * random.uniform(-1, 1) ** 3) * click[: len(worn) - at]
     return worn
-
-
-def in_room(samples: Samples, random: Random, rt60_s: float, under_db: float) -> Samples:
-    time = np.arange(round(rt60_s * RATE_HZ)) / RATE_HZ
-    tail = random.standard_normal(len(time)) * 10 ** (-3 * time / rt60_s)
-    return mix(samples, scipy.signal.oaconvolve(samples, tail)[: len(samples)], under_db)
 
 
 def fluttering(samples: Samples) -> Samples:

@@ -88,10 +88,15 @@ def limit_band(samples: Samples, random: Random) -> Samples:
 def reverberate(samples: Samples, random: Random) -> Samples:
     """A room or hall of 0.2 to 3 s, mixed in 0 to 20 dB under the direct sound."""
     rt60_s, wet_db = np.exp(random.uniform(*np.log(ROOM_S))), random.uniform(-20, 0)
+    return in_room(samples, random, rt60_s=rt60_s, under_db=-wet_db)
+
+
+def in_room(samples: Samples, random: Random, *, rt60_s: float, under_db: float) -> Samples:
+    """With what a room of this reverberation time gives back, so many dB under the direct sound."""
     time_s = np.arange(round(rt60_s * RATE_HZ)) / RATE_HZ
     tail = random.standard_normal(len(time_s)) * 10 ** (-3 * time_s / rt60_s)
     wet = scipy.signal.oaconvolve(samples, tail.astype(np.float32))[: len(samples)]
-    return mix(samples, wet.astype(np.float32), -wet_db)
+    return mix(samples, wet.astype(np.float32), under_db)
 
 
 def saturate(samples: Samples, random: Random) -> Samples:
