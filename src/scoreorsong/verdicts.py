@@ -7,7 +7,7 @@ are only ever learnt from where one source at a time is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +28,7 @@ from .model import Model
 from .takes import Take
 
 N_FOLDS: Final = 5
+AT_ONCE: Final = 256  # takes that are judged together
 
 
 @dataclass(frozen=True)
@@ -145,18 +146,25 @@ def in_folds(
 
 def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression | None = None) -> list[Verdict]:
     """What the model, and the vocals-only baseline, say of takes."""
-    verdicts = []
-    for take in takes:
-        heard, row = model.ear.hear(take.features)
-        scores, music = model.decision.scores(row[None]), model.ear.music(row)
-        logits = model.decision.of_scores(scores)
-        logit, in_doubt = float(logits[0]), bool(model.decision.in_doubt(scores, logits)[0])
-        fractions = model.listen(heard, take.features.silent, logit, music)
-        label, confident = model.call(float(expit(logit)), fractions[MUSIC], in_doubt)
-        voice_only = (
-            float(baseline.decision_function(row[None, -len(VOICE_SUMMARY) :])[0]) if baseline else None
-        )
+    parts = (takes[start : start + AT_ONCE] for start in range(0, len(takes), AT_ONCE))
+    return [verdict for part in parts for verdict in _judge_together(model, part, baseline)]
+
+
+def _judge_together(
+    model: Model, takes: Sequence[Take], baseline: LogisticRegression | None
+) -> Iterator[Verdict]:
+    """The same, all rows decided at once: one by one, most of the time would go into calling."""
+    hearings = [model.ear.hear(take.features) for take in takes]
+    rows = np.stack([row for _, row in hearings])
+    scores = model.decision.scores(rows)
+    logits = model.decision.of_scores(scores)
+    in_doubt = model.decision.in_doubt(scores, logits)
+    voices = rows[:, -len(VOICE_SUMMARY) :]
+    voice_only = baseline.decision_function(voices).tolist() if baseline else [None] * len(takes)
+    for i, (take, (heard, row)) in enumerate(zip(takes, hearings, strict=True)):
+        logit, music, silent = float(logits[i]), model.ear.music(row), take.features.silent
+        fractions = model.listen(heard, silent, logit, music)
+        label, confident = model.call(float(expit(logit)), fractions[MUSIC], bool(in_doubt[i]))
         voice = voice_in(heard, model.ear.heads, logit)
-        sung = model.sung_segments(heard, take.features.silent, logit, music)
-        verdicts.append(Verdict(take, logit, voice_only, fractions, label, confident, voice, sung))
-    return verdicts
+        sung = model.sung_segments(heard, silent, logit, music)
+        yield Verdict(take, logit, voice_only[i], fractions, label, confident, voice, sung)
