@@ -11,11 +11,10 @@ import argparse
 import time
 
 from scoreorsong.card import figure_lines
-from scoreorsong.dataset import read_companions, read_labels
 from scoreorsong.figures import figures, worst
-from scoreorsong.lessons import make_takes
+from scoreorsong.lessons import prepare
 from scoreorsong.prediction import default_model
-from scoreorsong.verdicts import cross_validate
+from scoreorsong.verdicts import BY_GROUP, cross_validate
 
 
 def main() -> None:
@@ -28,16 +27,19 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=20, help="how many of the worst clips to list")
     options = parser.parse_args()
     began = time.monotonic()
-    companions = read_companions(options.labels)
-    takes = make_takes(read_labels(options.labels), companions, n_jobs=options.jobs)
-    ear = None if companions else default_model().ear
-    tags = companions.tags if companions else ()
-    runs = cross_validate(takes, tags, ear=ear, seeds=range(options.seeds), n_jobs=options.jobs)
+    lesson = prepare(options.labels, n_jobs=options.jobs, plan=BY_GROUP)
+    prepared = time.monotonic()
+    ear = None if lesson.tags else default_model().ear
+    runs = cross_validate(lesson.takes, lesson.tags, ear=ear, seeds=range(options.seeds), n_jobs=options.jobs)
     print("\n".join(figure_lines({"figures": [figure.to_dict() for figure in figures(runs)]})))
     print("\nmost surely wrong (clip, slice, mean song probability):")
     for name, part, probability in worst(runs, options.worst):
         print(f"  {probability:.2f}  {part:18} {name}")
-    print(f"\n{len(takes)} takes, {options.seeds} seeds, {(time.monotonic() - began) / 60:.0f} minutes")
+    ended = time.monotonic()
+    print(
+        f"\n{len(lesson.takes)} takes, {options.seeds} seeds, {(ended - began) / 60:.1f} minutes, "
+        f"{(prepared - began) / 60:.1f} of them for the takes"
+    )
 
 
 if __name__ == "__main__":
