@@ -106,6 +106,11 @@ def test_onsets_mean_is_librosas_onset_strength(clicks):
     np.testing.assert_allclose(spectra.onsets.mean(axis=0), expected, atol=1e-4)
 
 
+def test_the_mel_power_is_the_same_alone(voice):
+    samples = voice(13.0)  # more than one batch of frames
+    np.testing.assert_array_equal(sp.mel_power([samples]), analyze([samples]).mel_power)
+
+
 def test_a_full_scale_sine_has_a_mel_power_near_one(tone):
     peaks = [analyze([tone(1.0, hz=hz, gain=1.0)]).mel_power.max() for hz in (110, 440, 1760, 5000)]
     assert all(0.05 < peak < 20 for peak in peaks), peaks

@@ -169,6 +169,11 @@ def analyze(blocks: Iterable[Samples]) -> Spectra:
     return joined(list(stream(blocks)))
 
 
+def mel_power(blocks: Iterable[Samples]) -> Array:
+    """Only that of `analyze`, in a fraction of the time."""
+    return np.hstack([_mel_power(magnitude**2) for magnitude in _magnitudes(blocks)])
+
+
 def stream(blocks: Iterable[Samples]) -> Iterator[Spectra]:
     """The same in consecutive parts, for sources that do not fit in memory."""
     last = None
@@ -217,7 +222,7 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
     fluctogram, contraction = _fluctogram(log_frequency, before)
     pitch, salience = _pitch(log_frequency)
     return Spectra(
-        mel_power=mel_filters() @ power.T,
+        mel_power=_mel_power(power),
         chroma=chroma_fold() @ log_frequency**2,
         flatness=_flatness(power),
         fluctogram=fluctogram,
@@ -225,6 +230,10 @@ def _derive(magnitude: Array, log_frequency: Array, before: Array | None) -> Spe
         pitch=pitch,
         salience=salience,
     )
+
+
+def _mel_power(power: Array) -> Array:
+    return mel_filters() @ power.T
 
 
 @cache

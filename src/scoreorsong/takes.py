@@ -23,7 +23,7 @@ from .audio import RATE_HZ, Samples, read_audio
 from .dataset import MADE_BY_MODELS, TEACHER_WINDOW_S, Companions, Example, Voice
 from .decision import Matrix
 from .features import SEGMENT_S, Features, measure
-from .spectra import FRAMES_PER_S, analyze
+from .spectra import FRAMES_PER_S, analyze, mel_power
 
 N_VARIED: Final = 6
 N_DIALOGUE: Final = 2
@@ -310,7 +310,7 @@ def _treated(samples: Samples, random: np.random.Generator) -> Samples:
 
 def _presence(samples: Samples, n: int) -> Matrix:
     """Share of each of `n` segments in which the samples are within 30 dB of their loud parts."""
-    power = analyze([samples]).power
+    power = mel_power([samples]).sum(axis=0)
     present = power > np.percentile(power, 95) * 1e-3
     starts = np.round(np.arange(n) * SEGMENT_S * FRAMES_PER_S).astype(np.intp)
     counts = np.diff(np.append(starts, len(present)))
