@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from scoreorsong import ears
 from scoreorsong.dataset import Example
-from scoreorsong.ears import QUESTIONS, STANDALONE, fit_ears, lesson_of
+from scoreorsong.ears import MOST_COMMONER, QUESTIONS, STANDALONE, fit_ears, lesson_of
 from scoreorsong.folds import INNER_FOLDS, fold_of_groups, learnable
 from scoreorsong.hearing import TAG, VOICE, context, input_names
 from scoreorsong.metric import fit_nystroem
@@ -71,7 +71,8 @@ def test_an_ear_is_scikit_learns_pipeline(takes, fold_of, both, fold):
     weighed = ear.kernel.likeness(ear.scaler(lesson.rows) @ ear.projection) @ np.abs(ear.kernel.weights)
     rounded = np.finfo(np.float32).eps / 2 * weighed[:, : len(TAGS)]  # as the weights are stored, at worst
     assert (np.abs(heard[:, : len(TAGS)] - expected) <= rounded + 1e-8).all()
-    for question, at, truth in zip(QUESTIONS, sure, known, strict=True):
+    for question, there, truth in zip(QUESTIONS, sure, known, strict=True):
+        at = ears.thinned(there, truth[:, 0] == 1)
         regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=300)
         expected = regression.fit(mapped[at], truth[at, 0]).decision_function(asked)
         np.testing.assert_allclose(heard[:, ear.heads.index(question)], expected, atol=5e-3)
@@ -172,3 +173,21 @@ def test_a_take_weighs_the_same_however_long_it_is(takes):
         assert np.ptp(sums[of[label]]) < 1e-9  # groups of as many takes each
     assert sums[of["song"]].sum() == pytest.approx(sums[of["score"]].sum())
     assert weights.mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_the_commoner_answer_only_so_many_teach(turned):
+    random = np.random.default_rng(0)
+    rows, positive = random.random(5000) < 0.8, random.random(5000) < 0.1
+    kept = ears.thinned(rows, ~positive if turned else positive)
+    assert (np.diff(kept) > 0).all()
+    assert rows[kept].all()
+    assert positive[kept].sum() == (rows & positive).sum()
+    assert (~positive[kept]).sum() == MOST_COMMONER * (rows & positive).sum()
+    halves = np.searchsorted(kept[~positive[kept]], (1250, 2500, 3750)) / (~positive[kept]).sum()
+    np.testing.assert_allclose(halves, (0.25, 0.5, 0.75), atol=0.05)
+
+
+def test_of_answers_that_are_nearly_as_common_all_teach():
+    rows, positive = np.ones(5000, np.bool_), np.random.default_rng(0).random(5000) < 0.4
+    np.testing.assert_array_equal(ears.thinned(rows, positive), np.arange(5000))
