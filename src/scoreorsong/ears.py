@@ -29,7 +29,7 @@ LANDMARKS, AXES = 1000, 64
 GAMMA: Final = 0.2  # over the number of inputs, as scikit-learn's "auto" is 1.0
 QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
 QUESTION_WEIGHT: Final = 1 / 3  # of each in the metric, beside the tags
-MOST_COMMONER: Final = 2
+MOST_COMMONER: Final = 2  # of one answer to a question for each of the other, since more tell no more
 # One tag more than the teacher's, from the labels: whether half a second sounds like one of a song. The metric is not
 # asked about it, since all ears share that: those of the folds would know by it the labels that they must not.
 STANDALONE: Final = TAG + "standalone song"
@@ -136,7 +136,7 @@ def _fit_heads(mapped: npt.NDArray[np.float32], lesson: Lesson, chosen: Flags) -
 
 
 def thinned(rows: Flags, positive: Flags) -> npt.NDArray[np.intp]:
-    """The positions of these rows, without some of the commoner answer, here and there: more than `MOST_COMMONER` times as many as of the other tell no more."""
+    """Positions of these rows; those of the commoner answer thinned evenly to `MOST_COMMONER` times as many as of the rarer."""
     rarer, commoner = sorted((np.flatnonzero(rows & side) for side in (positive, ~positive)), key=len)
     count = min(len(commoner), MOST_COMMONER * len(rarer))
     kept = commoner[np.linspace(0, len(commoner) - 1, count).astype(np.intp)]
