@@ -56,7 +56,7 @@ def test_it_can_be_read_by_others(measured):
     frame = frame_of(measured)
     assert list(frame) == list(feature_table.COLUMNS)
     assert frame["tempo"].dtype == np.float32
-    assert len(frame["segments"][0]) == len(frame["silent"][0]) * 238
+    assert len(frame["segments"][0]) == len(frame["silent"][0]) * 186
 
 
 def test_a_data_frame_of_it_with_labels_stands_for_both(measured):
@@ -169,7 +169,7 @@ def test_features_of_another_release_are_refused(here):
     ("column", "value", "match"),
     [
         ("segments", np.zeros(7, np.float32), "is damaged"),
-        ("segments", np.zeros(238, np.float32), "1 half seconds and 2 flags"),
+        ("segments", np.zeros(186, np.float32), "1 half seconds and 2 flags"),
         ("segments", None, "is damaged"),
         ("silent", np.zeros(0, bool), "is damaged"),
         ("tempo", float("nan"), "NaN or infinity"),

@@ -29,7 +29,7 @@ WINDOW_FRAMES = round(WINDOW_S * FRAMES_PER_S)
 PART_SEGMENTS = 117  # about a minute
 PART_FRAMES = PART_SEGMENTS * SEGMENT_FRAMES
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
-SEGMENT_NUMBERS = 238  # a mean and a deviation for each of the rows that `_segments` sums up
+SEGMENT_NUMBERS = 186  # a mean and a deviation for each of the rows that `_segments` sums up
 SILENT_DB = -50.0
 LEAST_SOUNDING = 0.5  # share of the frames of a segment that is not silent
 
@@ -151,14 +151,16 @@ def _segments(clip: Clip, outside: tuple[int, int]) -> Array:
 
 
 def frame_rows(spectra: Spectra) -> Array:
-    """What a segment is summed up from, but for what takes the whole source to know, ``(rows, frames)``."""
+    """What a segment is summed up from, but for what takes the whole source to know, ``(rows, frames)``.
+
+    Neither steps of the cepstrum from frame to frame nor flatness: a lossy codec at a low rate, such as that of our corpus,
+    moves both so far that what is learnt from them is wrong of everything that is not coded so.
+    """
     step = np.abs(np.diff(spectra.pitch, axis=1, prepend=spectra.pitch[:, :1]))
     return np.vstack([
         spectra.mel_db.reshape(24, 3, -1).mean(axis=1),
         spectra.mfcc,
-        np.abs(spectral.mfcc_delta(spectra)),
         vocals.vocvar(spectra),
-        np.log(spectra.flatness + 1e-6),
         np.abs(spectra.fluctogram) * spectra.contraction,
         spectra.contraction,
         vocals.glide(spectra),

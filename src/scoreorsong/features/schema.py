@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 Family = Literal["spectral", "vocals", "structure"]
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 
 class Feature(NamedTuple):
