@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
+import scipy.special
 import soundfile
 import soxr
-from scipy.special import logit
 
 from scoreorsong import ScoreOrSongError
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
@@ -78,7 +78,10 @@ def hear(source: Any, *, rate: int | None = None) -> Heard:
     judged = model.judge(features)
     label, _ = model.call(judged.song_probability, judged.fractions[MUSIC])
     return Heard(
-        features.clip, float(logit(judged.song_probability)), judged.fractions[VOICE], label != "no_music"
+        features.clip,
+        float(scipy.special.logit(judged.song_probability)),
+        judged.fractions[VOICE],
+        label != "no_music",
     )
 
 
