@@ -546,14 +546,20 @@ def interpolated(samples):
     return abs(predict(other, rate=48000).song_probability - predict(samples, rate=RATE_HZ).song_probability)
 
 
-@named
-def test_another_resampler_hardly_moves_a_probability(path):
-    assert interpolated(read_audio(path)) < 0.05
+@pytest.mark.xfail(strict=True, reason="two of the toys move by 0.12 and 0.13, as benchmarks/README.md says")
+def test_another_resampler_hardly_moves_a_probability():
+    """Of twelve toys, which the model never met: the same sound at another rate is another by a hair, and so must its call be."""
+    for seed in range(12):
+        assert interpolated(song(seed)) <= 0.1, seed
 
 
-def test_another_resampler_moves_toys_little():
-    """Twelve toys, which are like nothing that the model met: the mean, since single ones may lie where it is steep."""
+def test_another_resampler_moves_toys_little_on_average():
     assert np.mean([interpolated(song(seed)) for seed in range(12)]) < 0.1
+
+
+@named
+def test_another_resampler_hardly_moves_the_probability_of_music(path):
+    assert interpolated(read_audio(path)) < 0.05
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(1), np.zeros(1000)])
