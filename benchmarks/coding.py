@@ -54,12 +54,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--features", type=int, default=8, help="how many of the most moved to list")
     options = parser.parse_args()
-    both = joblib.Parallel(options.jobs)(joblib.delayed(pair)(f) for f in find_files(options.folder).files)
+    try:
+        files = find_files(options.folder).files
+    except ScoreOrSongError as error:
+        parser.error(str(error))
+    both = joblib.Parallel(options.jobs)(joblib.delayed(pair)(file) for file in files)
     music = [(plain, coded) for plain, coded in filter(None, both) if plain.music and coded.music]
-    print_calls(*zip(*music, strict=True))
-    print_moved(
-        *(np.array([heard.clip for heard in side]) for side in zip(*music, strict=True)), options.features
-    )
+    if not music:
+        parser.error(f"{options.folder}: no music of {LEAST_S} s or more in this folder")
+    plain, coded = zip(*music, strict=True)
+    print_calls(plain, coded)
+    print_moved(*(np.array([heard.clip for heard in side]) for side in (plain, coded)), options.features)
 
 
 def pair(file: str) -> tuple[Heard, Heard] | None:
@@ -68,9 +73,9 @@ def pair(file: str) -> tuple[Heard, Heard] | None:
         samples = middle(read_audio(file))
     except ScoreOrSongError:
         return None
-    return (
-        (hear(samples, rate=RATE_HZ), hear(as_corpus(samples))) if len(samples) >= LEAST_S * RATE_HZ else None
-    )
+    if len(samples) < LEAST_S * RATE_HZ:
+        return None
+    return hear(samples, rate=RATE_HZ), hear(as_corpus(samples))
 
 
 def hear(source: Any, *, rate: int | None = None) -> Heard:
