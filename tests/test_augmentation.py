@@ -11,6 +11,7 @@ from scoreorsong import augmentation
 from scoreorsong.audio import RATE_HZ
 from scoreorsong.augmentation import CHECKS, COPIES, ENDS, checks
 from scoreorsong.extraction import extract
+from scoreorsong.spectra import analyze
 
 KEEPING = ("equalise", "limit_band", "reverberate", "saturate", "fade", "hiss", "crackle", "code_mp3")
 ALL = (*KEEPING, "vary")
@@ -103,6 +104,36 @@ def test_what_is_heard_again_is_faster_or_slower_by_a_seventh_at_most(tone, seed
     assert faster != 1
     pitch = extract(augmentation.again(samples, seeded(seed)), rate=RATE_HZ)["pitch_median"]
     assert pitch == pytest.approx(24 + 12 * np.log2(faster), abs=0.3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_acted_takes_about_as_long_and_is_about_as_loud(noise, seed):
+    samples = noise(6.0)
+    acted = augmentation.acted(samples, seeded(seed))
+    faster = len(samples) / len(acted)
+    furthest = augmentation.MOST_HIGHER * augmentation.MOST_SWING
+    assert 1 / furthest - 1e-3 <= faster <= furthest + 1e-3
+    assert abs(level_db(acted) - level_db(samples)) < augmentation.MOST_LOUDER_DB
+    assert np.isfinite(acted).all()
+    assert acted.dtype == np.float32
+
+
+def test_who_acts_swings_in_pitch_and_loudness_as_who_reads_does_not(tone):
+    """Most of ten do so by a good part of the most that is asked for."""
+    read = tone(10.0, hz=440)
+    acted = [augmentation.acted(read, seeded(seed)) for seed in range(10)]
+    pitches = [analyze([samples]).pitch[0, 5:-5] for samples in acted]
+    assert analyze([read]).pitch[0, 5:-5].std() < 0.01
+    assert np.median([pitch.std() for pitch in pitches]) > 0.5
+    assert np.std([np.median(pitch) for pitch in pitches]) > 0.5
+    seconds = [[level_db(part) for part in np.array_split(samples, 10)] for samples in acted]
+    assert np.median([np.ptp(levels) for levels in seconds]) > 1
+
+
+def test_a_seed_acts_the_same_way(noise):
+    acted = [augmentation.acted(noise(3.0), seeded(seed)) for seed in (1, 1, 2)]
+    np.testing.assert_array_equal(acted[0], acted[1])
+    assert len(acted[0]) != len(acted[2])
 
 
 @pytest.fixture

@@ -147,6 +147,20 @@ def test_mixes_name_the_groups_of_both(takes):
     assert {t.group for t in of(takes, "over music")} == {f"voice: singing {i}" for i in range(SINGERS)}
 
 
+def test_all_dialogue_is_acted_but_the_first(corpus, monkeypatch):
+    """By the first, people who read out as they are, dialogue is asked about; the others teach only what a film sounds like."""
+    examples, companions = corpus
+
+    def speaking() -> dict[str, np.ndarray]:
+        return {t.variant: t.features.segments for t in make_takes(examples[:1], companions)}
+
+    acting = speaking()
+    monkeypatch.setattr(takes_module.augmentation, "acted", lambda samples, _: samples)
+    reading = speaking()
+    moved = {name for name in acting if not np.array_equal(acting[name], reading[name])}
+    assert moved == {"speech 1", *SCENES}
+
+
 def test_one_alone_makes_no_scene(corpus):
     examples, companions = corpus
     alone = [v for v in companions.voices if v.kind != "speech" or v.speaker == "speech 0"]

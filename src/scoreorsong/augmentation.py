@@ -29,6 +29,9 @@ CLICKS_PER_S: Final = (0.5, 30.0)
 CLICK: Final = round(0.001 * RATE_HZ)  # samples
 TURN_S, REST_S = (1.5, 8.0), (0.3, 6.0)
 MOST_FASTER: Final = 1.15  # whoever is heard again speaks as much faster or slower at most
+# Whoever acts speaks higher or lower throughout, and swings in pitch and loudness from syllable to syllable and word to word.
+MOST_HIGHER, MOST_SWING, MOST_LOUDER_DB = 1.25, 1.35, 8.0
+SWING_S, LOUDER_S = 0.3, 1.0
 MP3_KBITS: Final = 64
 MP3_KBITS_RANGE: Final = (8, 160)  # what MPEG-2 Layer III, the MP3 of rates up to 24 kHz, allows
 LEFT_RIGHT: Final = (0.8, 0.3)  # gains
@@ -178,6 +181,23 @@ def again(samples: Samples, random: Random) -> Samples:
     """The same faster or slower, and so higher or lower: what came back to the letter would be known by that."""
     speed = float(np.exp(random.uniform(-1, 1) * np.log(MOST_FASTER)))
     return soxr.resample(samples, RATE_HZ * speed, RATE_HZ).astype(np.float32, copy=False)
+
+
+def acted(samples: Samples, random: Random) -> Samples:
+    """Speech as another might act it, who reads out nothing: higher or lower, faster or slower, with swings of both and of loudness."""
+    higher = random.uniform(-1, 1) * np.log(MOST_HIGHER)
+    swing = random.uniform(0, np.log(MOST_SWING)) * _wandering(len(samples), SWING_S, random)
+    at = np.cumsum(np.exp(higher + swing))
+    spoken = np.interp(at[at < len(samples) - 1], np.arange(len(samples)), samples)
+    gains_db = random.uniform(0, MOST_LOUDER_DB) * _wandering(len(spoken), LOUDER_S, random)
+    return (spoken * 10 ** (gains_db / 20)).astype(np.float32)
+
+
+def _wandering(length: int, seconds: float, random: Random) -> np.ndarray:
+    """So many numbers on the way from one to the next of those between -1 and 1 that are drawn as often as every so many seconds."""
+    at = np.arange(length) / (seconds * RATE_HZ)
+    drawn = random.uniform(-1, 1, int(length / (seconds * RATE_HZ)) + 2)
+    return np.interp(at, np.arange(len(drawn)), drawn)
 
 
 def active_rms(samples: Samples) -> float:

@@ -28,7 +28,7 @@ from .spectra import FRAMES_PER_S, analyze, mel_power
 N_VARIED: Final = 6
 N_DIALOGUE: Final = 2
 N_SCENES: Final = 2
-# The first is all of the clip under louder speech; in the others speech is softer, shorter than the clip, or rests at times.
+# The first is all of the clip under louder speech; in the others speech is acted, and softer, shorter than the clip, or rests at times.
 LOUD_DIALOGUE, *OTHER_DIALOGUES = (f"speech {i}" for i in range(N_DIALOGUE + N_SCENES))
 SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
@@ -180,7 +180,8 @@ def _mixes(
                 if kind == "speech"
                 else random.uniform(0, 20)
             )
-            other = augmentation.laid(read_audio(voice.path), len(samples), random)
+            heard = _acted(voice, random) if kind == "speech" and not plain else read_audio(voice.path)
+            other = augmentation.laid(heard, len(samples), random)
             mixed = augmentation.mix(samples, other, ratio_db)
             made = Rendering("", mixed) if plain else _varied(mixed, "", random)
             first = round(made.start_s * RATE_HZ)
@@ -198,10 +199,15 @@ def _scenes(
     for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES):
         random = _random(example.name, f"speech {i}", seed)
         two = tuple(talkers[j] for j in random.choice(len(talkers), 2, replace=False))
-        spoken = augmentation.by_turns([read_audio(v.path) for v in two], len(samples), random)
+        spoken = augmentation.by_turns([_acted(v, random) for v in two], len(samples), random)
         mixed = augmentation.mix(samples, spoken, random.uniform(-10, 5))
         part = augmentation.excerpt(len(samples), random)
         yield Rendering(f"speech {i}", mixed[part], part.start / RATE_HZ, two, spoken[part])
+
+
+def _acted(voice: Voice, random: np.random.Generator) -> Samples:
+    """Speakers at hand read out, as nobody in a film does."""
+    return _treated(augmentation.acted(read_audio(voice.path), random), random)
 
 
 def _clip_take(example: Example, made: Rendering, features: Features, companions: Companions | None) -> Take:
