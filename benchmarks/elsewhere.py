@@ -23,6 +23,7 @@ import numpy as np
 import scipy.signal
 import scipy.special
 import soxr
+from programmes import speakers
 from sklearn.metrics import roc_auc_score
 from timeline import FOLDS, held_out_model
 
@@ -173,10 +174,14 @@ def main() -> None:
     parser.add_argument("labels", nargs="?", default="../shared/corpus/corpus.csv")
     parser.add_argument("--models", type=Path, default=Path("build/held-out"), help="folder of their models")
     parser.add_argument("--clips", type=int, help="of each fold, at most (default: all)")
+    parser.add_argument(
+        "--speech", metavar="PATTERN", help="recordings of others, to be spoken over by as well"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.set_defaults(folds=range(FOLDS))
     options = parser.parse_args()
     examples, companions = read_labels(options.labels), read_companions(options.labels)
+    others = speakers(options.speech) if options.speech else ()
     work = []
     for fold in options.folds:
         model = held_out_model(fold, examples, companions, options)
@@ -184,7 +189,7 @@ def main() -> None:
         clips = [e for e in examples if e.group in held_out and e.slice in SCORES + SONGS]
         voices = [v for v in companions.voices if v.kind == "speech" and speaker_group(v) in held_out]
         chosen = np.random.default_rng(fold).permutation(len(clips))[: options.clips]
-        work += [joblib.delayed(calls)(model, clips[i], voices) for i in chosen.tolist()]
+        work += [joblib.delayed(calls)(model, clips[i], voices, others) for i in chosen.tolist()]
     done = joblib.Parallel(options.jobs)(work)
     print(
         "| | song-vocal | instrumental | everything | score-core called score | label kept |\n|---|---|---|---|---|---|"
@@ -194,14 +199,14 @@ def main() -> None:
         print(f"| {way} | {figures([c for some in done for c in some if c.way == way])} | {kept:.3f} |")
 
 
-def calls(model: Model, example: Example, voices: Sequence[Voice]) -> list[Call]:
+def calls(model: Model, example: Example, voices: Sequence[Voice], others: Sequence[Voice]) -> list[Call]:
     """Of a clip that the model never met, in all ways; first as it is."""
     random = np.random.default_rng(list(example.name.encode()))
     samples = read_audio(example.path)
     called = []
     for way, made in (
         *((way, do(samples, random)) for way, do in WAYS.items()),
-        *spoken(samples, voices, random),
+        *spoken(samples, voices, others, random),
     ):
         found = predict(made, rate=RATE_HZ, model=model)
         sure = np.clip(found.song_probability, SURE, 1 - SURE)
@@ -209,17 +214,35 @@ def calls(model: Model, example: Example, voices: Sequence[Voice]) -> list[Call]
     return called
 
 
-def spoken(samples: Samples, voices: Sequence[Voice], random: Random) -> Iterator[tuple[str, Samples]]:
+def spoken(
+    samples: Samples, voices: Sequence[Voice], others: Sequence[Voice], random: Random
+) -> Iterator[tuple[str, Samples]]:
     """Under speech up to 10 dB louder."""
     speech = [read_audio(voices[i].path) for i in random.permutation(len(voices))[:MOST_SPEAKERS]]
     rest, ratio_db = np.zeros(RATE_HZ, np.float32), random.uniform(-10, 0)
-    several = np.concatenate([part for voice in speech for part in (voice / active_rms(voice), rest)])
-    for way, other in (
-        ("under speech that returns to the letter", np.concatenate([speech[0], rest])),
-        ("under the same faster and slower", laid(speech[0], len(samples), random)),
-        ("under one speaker after another", several),
-    ):
+    ways = {
+        "under speech that returns to the letter": np.concatenate([speech[0], rest]),
+        "under the same faster and slower": laid(speech[0], len(samples), random),
+        "under one speaker after another": one_after_another(speech),
+    }
+    if others:
+        ways["under others"] = one_after_another(words_of(others, len(samples), random))
+    for way, other in ways.items():
         yield way, mix(samples, np.resize(other, len(samples)), ratio_db)
+
+
+def one_after_another(speech: Sequence[Samples]) -> Samples:
+    """All as loud, with rests in between."""
+    rest = np.zeros(RATE_HZ, np.float32)
+    return np.concatenate([part for words in speech for part in (words / active_rms(words), rest)])
+
+
+def words_of(others: Sequence[Voice], length: int, random: Random) -> list[Samples]:
+    """As many of their recordings as it takes."""
+    words = list[Samples]()
+    while sum(map(len, words)) < length:
+        words.append(read_audio(others[random.integers(len(others))].path))
+    return words
 
 
 def figures(some: Sequence[Call]) -> str:

@@ -8,14 +8,18 @@ run on regardless of the music.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
 from scoreorsong.augmentation import active_rms
 from scoreorsong.dataset import Companions, Example, Voice
+from scoreorsong.errors import AudioError
 
 Random = np.random.Generator
 
@@ -27,6 +31,7 @@ SONG_SHARE = 0.4
 # How one piece of music hands over to the next: by a gap, a hard cut, or a crossfade.
 JOINS, JOIN_CHANCES = ("gap", "cut", "crossfade"), (0.6, 0.2, 0.2)
 GAPS, GAP_CHANCES = ("speech", "ambience", "speech in ambience", "silence"), (0.4, 0.2, 0.25, 0.15)
+SHORTEST_WORDS_S = 0.5
 SPEECH_DB, ROOM_DB = -24.0, -62.0
 SCORE_DB, SONG_DB = (-32.0, -20.0), (-24.0, -14.0)
 # In dialogue, how far the speech stands over the music.
@@ -47,6 +52,22 @@ class Cue:
 class Programme:
     samples: Samples = field(repr=False)
     truth: tuple[Cue, ...]
+
+
+def speakers(pattern: str) -> tuple[Voice, ...]:
+    """Recordings of speech that the pattern matches (``**`` is any folder), but for those too short to tell of anyone."""
+    paths = sorted(glob.glob(pattern, recursive=True))
+    found = tuple(Voice(Path(path), "speech", pattern) for path in paths if _seconds(path) > SHORTEST_WORDS_S)
+    if not found:
+        raise SystemExit(f"{pattern}: no such recordings")
+    return found
+
+
+def _seconds(path: str) -> float:
+    """Of sound in it; 0 where there is none to be read."""
+    with suppress(AudioError):
+        return len(read_audio(path)) / RATE_HZ
+    return 0.0
 
 
 class Shelf:

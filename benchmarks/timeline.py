@@ -33,11 +33,11 @@ import soundfile
 import soxr
 from batch import measured
 from mir_eval.util import match_events
-from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme
+from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme, speakers
 
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.copies import with_copies_together
-from scoreorsong.dataset import Companions, Example, read_companions, read_labels
+from scoreorsong.dataset import Companions, Example, Voice, read_companions, read_labels
 from scoreorsong.fitting import fit
 from scoreorsong.folds import fold_of_groups, without
 from scoreorsong.lessons import make_takes
@@ -91,6 +91,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0, help="length of a programme")
     parser.add_argument("--programmes", type=int, default=3, help="of each kind, from each fold")
     parser.add_argument("--jobs", type=int, default=2, help="processes for training at need")
+    parser.add_argument(
+        "--speech", metavar="PATTERN", help="recordings of others, who speak in place of the corpus's"
+    )
     parser.add_argument("--long", action="store_true", help="measure speed and memory instead")
     options = parser.parse_args()
     if options.long:
@@ -101,6 +104,7 @@ def main() -> None:
 
 def print_accuracy(options: argparse.Namespace) -> None:
     examples, companions = read_labels(options.labels), read_companions(options.labels)
+    others = speakers(options.speech) if options.speech else None
     models = {fold: held_out_model(fold, examples, companions, options) for fold in options.folds}
     header = ("programmes", "fold", "label", "minutes", "precision", "recall", "F1")
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
@@ -109,7 +113,9 @@ def print_accuracy(options: argparse.Namespace) -> None:
         for kind in ("clean", "dialogue"):
             trials = {
                 str(fold): [
-                    trial(model, examples, companions, options.minutes, slices, kind == "dialogue", seed)
+                    trial(
+                        model, examples, companions, others, options.minutes, slices, kind == "dialogue", seed
+                    )
                     for seed in range(options.programmes)
                 ]
                 for fold, model in models.items()
@@ -146,15 +152,18 @@ def trial(
     model: Model,
     examples: Sequence[Example],
     companions: Companions,
+    others: tuple[Voice, ...] | None,
     minutes: float,
     slices: Sequence[str],
     dialogue: bool,
     seed: int,
 ) -> Trial:
-    """One programme of what the model never met, and the timeline of it."""
+    """One programme of what the model never met, where `others` speak if there are any, and the timeline of it."""
     held_out = set(model.card["held_out"])
     clips = [e for e in examples if e.group in held_out and e.slice in slices]
     voices = tuple(v for v in companions.voices if speaker_group(v) in held_out)
+    if others:
+        voices = (*(v for v in voices if v.kind != "speech"), *others)
     programme: Programme = make_programme(
         clips, replace(companions, voices=voices), minutes=minutes, dialogue=dialogue, seed=seed
     )
