@@ -26,10 +26,12 @@ from .features import SEGMENT_S, Features, measure
 from .spectra import FRAMES_PER_S, analyze, mel_power
 
 N_VARIED: Final = 6
-N_DIALOGUE: Final = 2
-N_SCENES: Final = 2
 # The first is all of the clip under louder speech; in the others speech is acted, and softer, shorter than the clip, or rests at times.
-LOUD_DIALOGUE, *OTHER_DIALOGUES = (f"speech {i}" for i in range(N_DIALOGUE + N_SCENES))
+LOUD_DIALOGUE, *OTHER_DIALOGUES = (f"speech {i}" for i in range(4))
+SOFTER_DIALOGUE, *SCENES = OTHER_DIALOGUES
+# By how much the clip stands over the voice or the noise, in the scenes over two who speak by turns.
+RATIOS_DB: Final = {LOUD_DIALOGUE: (-10, 0), SOFTER_DIALOGUE: (-8, 10), "noise 0": (0, 20)}
+SCENE_RATIO_DB: Final = (-10, 5)
 SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {
@@ -165,28 +167,21 @@ def _mixes(
     example: Example, samples: Samples, companions: Companions | None, seed: int
 ) -> Iterator[Rendering]:
     """The clip under dialogue (the first at full length, at 0 to 10 dB over it) and with noise."""
-    if companions is None:
-        return
-    for kind, count in (("speech", N_DIALOGUE), ("noise", 1)):
-        voices = [v for v in companions.voices if v.kind == kind]
-        for i in range(count if voices else 0):
-            random = _random(example.name, f"{kind} {i}", seed)
-            voice = voices[random.integers(len(voices))]
-            plain = kind == "speech" and i == 0
-            ratio_db = (
-                random.uniform(-10, 0)
-                if plain
-                else random.uniform(-8, 10)
-                if kind == "speech"
-                else random.uniform(0, 20)
-            )
-            heard = _acted(voice, random) if kind == "speech" and not plain else read_audio(voice.path)
-            other = augmentation.laid(heard, len(samples), random)
-            mixed = augmentation.mix(samples, other, ratio_db)
-            made = Rendering("", mixed) if plain else _varied(mixed, "", random)
-            first = round(made.start_s * RATE_HZ)
-            spoken = other[first : first + len(made.samples)] if kind == "speech" else None
-            yield replace(made, variant=f"{kind} {i}", others=(voice,), speech=spoken)
+    for variant, ratios_db in RATIOS_DB.items():
+        kind, _ = variant.split()
+        voices = [v for v in companions.voices if v.kind == kind] if companions else []
+        if not voices:
+            continue
+        random = _random(example.name, variant, seed)
+        voice = voices[random.integers(len(voices))]
+        ratio_db = random.uniform(*ratios_db)
+        heard = _acted(voice, random) if variant in OTHER_DIALOGUES else read_audio(voice.path)
+        other = augmentation.laid(heard, len(samples), random)
+        mixed = augmentation.mix(samples, other, ratio_db)
+        made = Rendering("", mixed) if variant == LOUD_DIALOGUE else _varied(mixed, "", random)
+        first = round(made.start_s * RATE_HZ)
+        spoken = other[first : first + len(made.samples)] if kind == "speech" else None
+        yield replace(made, variant=variant, others=(voice,), speech=spoken)
 
 
 def _scenes(
@@ -196,13 +191,13 @@ def _scenes(
     talkers = [v for v in companions.voices if v.kind == "speech"] if companions else []
     if len(talkers) < 2:
         return
-    for i in range(N_DIALOGUE, N_DIALOGUE + N_SCENES):
-        random = _random(example.name, f"speech {i}", seed)
+    for variant in SCENES:
+        random = _random(example.name, variant, seed)
         two = tuple(talkers[j] for j in random.choice(len(talkers), 2, replace=False))
         spoken = augmentation.by_turns([_acted(v, random) for v in two], len(samples), random)
-        mixed = augmentation.mix(samples, spoken, random.uniform(-10, 5))
+        mixed = augmentation.mix(samples, spoken, random.uniform(*SCENE_RATIO_DB))
         part = augmentation.excerpt(len(samples), random)
-        yield Rendering(f"speech {i}", mixed[part], part.start / RATE_HZ, two, spoken[part])
+        yield Rendering(variant, mixed[part], part.start / RATE_HZ, two, spoken[part])
 
 
 def _acted(voice: Voice, random: np.random.Generator) -> Samples:
