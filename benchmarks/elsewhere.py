@@ -181,7 +181,7 @@ def main() -> None:
     parser.set_defaults(folds=range(FOLDS))
     options = parser.parse_args()
     examples, companions = read_labels(options.labels), read_companions(options.labels)
-    others = speakers(options.speech) if options.speech else ()
+    others = speakers(options.speech)
     work = []
     for fold in options.folds:
         model = held_out_model(fold, examples, companions, options)
@@ -219,9 +219,9 @@ def spoken(
 ) -> Iterator[tuple[str, Samples]]:
     """Under speech up to 10 dB louder."""
     speech = [read_audio(voices[i].path) for i in random.permutation(len(voices))[:MOST_SPEAKERS]]
-    rest, ratio_db = np.zeros(RATE_HZ, np.float32), random.uniform(-10, 0)
+    ratio_db = random.uniform(-10, 0)
     ways = {
-        "under speech that returns to the letter": np.concatenate([speech[0], rest]),
+        "under speech that returns to the letter": one_after_another(speech[:1]),
         "under the same faster and slower": laid(speech[0], len(samples), random),
         "under one speaker after another": one_after_another(speech),
     }

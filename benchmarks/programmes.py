@@ -54,8 +54,10 @@ class Programme:
     truth: tuple[Cue, ...]
 
 
-def speakers(pattern: str) -> tuple[Voice, ...]:
-    """Recordings of speech that the pattern matches (``**`` is any folder), but for those too short to tell of anyone."""
+def speakers(pattern: str | None) -> tuple[Voice, ...]:
+    """Recordings of speech that the pattern, if any, matches (``**`` is any folder), but for those too short to tell of anyone."""
+    if pattern is None:
+        return ()
     paths = sorted(glob.glob(pattern, recursive=True))
     found = tuple(Voice(Path(path), "speech", pattern) for path in paths if _seconds(path) > SHORTEST_WORDS_S)
     if not found:

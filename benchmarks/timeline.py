@@ -104,7 +104,7 @@ def main() -> None:
 
 def print_accuracy(options: argparse.Namespace) -> None:
     examples, companions = read_labels(options.labels), read_companions(options.labels)
-    others = speakers(options.speech) if options.speech else None
+    others = speakers(options.speech)
     models = {fold: held_out_model(fold, examples, companions, options) for fold in options.folds}
     header = ("programmes", "fold", "label", "minutes", "precision", "recall", "F1")
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
@@ -152,7 +152,7 @@ def trial(
     model: Model,
     examples: Sequence[Example],
     companions: Companions,
-    others: tuple[Voice, ...] | None,
+    others: tuple[Voice, ...],
     minutes: float,
     slices: Sequence[str],
     dialogue: bool,
