@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "scoreorsong"
 # which may import one another. Training reports the figures of what it trained, and both build on the
 # default model, so prediction and evaluation come before it.
 ORDER = (
-    "errors", "files", "blas", "processes", "media", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
+    "errors", "files", "blas", "processes", "media", "sound_files", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
     "decision", "hearing", "metric", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "examples",
     "likeness", "label_findings", "dataset",
     "acquaintance", "augmentation", "takes", "folds", "ears", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",

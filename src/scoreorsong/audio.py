@@ -20,11 +20,11 @@ import soundfile
 import soxr
 
 from .errors import AudioError
-from .media import BREAKS_OFF, RawBlocks, installed, media_blocks, reason
+from .media import RawBlocks, installed, media_blocks, reason
+from .sound_files import open_sound
 
 RATE_HZ = 22050
 READ_S = 1.0  # a decoder that stumbles loses at most this much of what came before
-RUN_UP_S = 7.0  # an MP3 frame may borrow bits from the 255 frames before it, which is up to 6.1 s
 MIN_S = 0.05
 MIN_RATE_HZ, MAX_RATE_HZ = 2_000, 1_000_000
 MAX_CHANNELS = 64
@@ -68,7 +68,7 @@ class Audio:
     ----------
     name : what the source is called in results and messages.
     warnings : one sentence for each oddity; complete once the blocks are read.
-    announced_s : how long it says it is, once the first block is read; 0 where it does not say.
+    announced_s : how long it says it is, or seems to be, once the first block is read; 0 where it does not say.
     """
 
     name: str
@@ -246,27 +246,6 @@ def _array_blocks(samples: npt.NDArray[Any], rate: float, offset_s: float, max_s
         yield part[i : i + step], rate
 
 
-class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]
-    """Reads straight on, where soundfile seeks after every read of a file that can seek.
-
-    At a seek an MP3 decoder loses the bits that the next frame borrows from those before,
-    so that every block would begin with a glitch, and libsndfile loses its way in some
-    Opus files that it can read in one go.
-    """
-
-    def seekable(self) -> bool:
-        return False
-
-    def skip(self, frames: int) -> None:
-        """Drop frames, by a seek where the format can; an MP3 needs a run-up from there."""
-        run_up = round(RUN_UP_S * self.samplerate) if "MPEG" in self.subtype else 0
-        if frames > run_up and super().seekable():
-            frames -= self.seek(min(frames - run_up, self.frames))
-        while frames > 0:
-            skipped = len(self.read(min(frames, 1 << 16)))
-            frames = frames - skipped if skipped else 0
-
-
 def _file_blocks(
     source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None, track: int
 ) -> RawBlocks:
@@ -277,15 +256,10 @@ def _file_blocks(
             raise AudioError(f"{audio.name}: to choose its sound track {track}, {EXTRA}")
         yield from decode(offset_s=offset_s, max_s=max_s)
         return
-    if not isinstance(source, Path):
-        source.seek(0)
-    # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
-    name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
     try:
-        with _SoundFile(name) as file:
-            for block in _sound_blocks(file, audio, offset_s, max_s):
-                yield block, float(file.samplerate)
-                read_s += len(block) / file.samplerate
+        for block, rate_hz in _sound_blocks(source, audio, offset_s, max_s):
+            yield block, rate_hz
+            read_s += len(block) / rate_hz
         return
     except soundfile.LibsndfileError as error:
         failure = error
@@ -301,33 +275,30 @@ def _file_blocks(
         raise AudioError(f"{audio.name}: {told}; {mend}") from failure
 
 
-def _sound_blocks(file: _SoundFile, audio: Audio, offset_s: float, max_s: float | None) -> Iterator[Samples]:
-    rate_hz = file.samplerate
-    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        raise AudioError(f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}")
-    if file.channels > MAX_CHANNELS:
-        raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
-    audio.announced_s = file.frames / rate_hz
-    file.skip(round(offset_s * rate_hz))
-    limit = None if max_s is None else round(max_s * rate_hz)
-    step, read = int(READ_S * rate_hz), 0
-    while limit is None or read < limit:
-        block = file.read(step if limit is None else min(step, limit - read), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        read += len(block)
-        yield block
-    if limit is None or read < limit:
-        _warn_if_cut_short(file, audio, read + round(offset_s * rate_hz))
-
-
-def _warn_if_cut_short(file: soundfile.SoundFile, audio: Audio, read: int) -> None:
-    """libsndfile reads what is there and only notes in its log that more was announced, or follows."""
-    noted = "(should be" in file.extra_info or "lacks an end-of-stream" in file.extra_info
-    if noted or read < 0.98 * file.frames:
-        audio.warn(BREAKS_OFF.format(read / file.samplerate))
-    elif "Junk after the last page" in file.extra_info:  # an Ogg stream chained to this one
-        audio.warn(f"more follows after {read / file.samplerate:.1f} s, in a second stream that was not read")
+def _sound_blocks(source: Path | BinaryIO, audio: Audio, offset_s: float, max_s: float | None) -> RawBlocks:
+    with open_sound(source) as file:
+        rate_hz = file.samplerate
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            raise AudioError(
+                f"{audio.name}: sample rate {rate_hz} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ}"
+            )
+        if file.channels > MAX_CHANNELS:
+            raise AudioError(f"{audio.name}: {file.channels} channels; expected at most {MAX_CHANNELS}")
+        audio.announced_s = file.announced / rate_hz
+        first = round(offset_s * rate_hz)
+        file.skip(first)
+        limit = None if max_s is None else round(max_s * rate_hz)
+        step, read = int(READ_S * rate_hz), 0
+        while limit is None or read < limit:
+            wanted = step if limit is None else min(step, limit - read)
+            block = file.read(wanted, dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            read += len(block)
+            yield block, float(rate_hz)
+        oddity = file.oddity(first + read) if limit is None or read < limit else None
+        if oddity:
+            audio.warn(oddity)
 
 
 def _is_media(source: Path | BinaryIO) -> bool:

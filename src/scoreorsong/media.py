@@ -65,7 +65,7 @@ def media_blocks(
 
     read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
     try:
-        with _opened(source) as file, _container(file) as media:
+        with opened(source) as file, _container(file) as media:
             stream = _chosen(media, audio.name, track)
             audio.announced_s = _announced_s(media, stream)
             for samples, rate in _decoded(media, stream):
@@ -88,7 +88,7 @@ def media_blocks(
         audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
 
 
-def _opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+def opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """The file at its start: FFmpeg never gets a name, which it might take for a protocol."""
     if isinstance(source, Path):
         return source.open("rb")

@@ -1,0 +1,150 @@
+"""File → libsndfile's decoder of it, mended where that loses or bends what is there.
+
+Conventions: lengths are in frames, one sample of each channel; what is odd about a
+file's end is told in a sentence for the user.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import soundfile
+
+from .media import BREAKS_OFF, opened
+
+RUN_UP_S: Final = 7.0  # an MP3 frame may borrow bits from the 255 frames before it, which is up to 6.1 s
+# Shares of its length by which a file may claim to be longer: one under the 1 % that libsndfile's decoder complains of on
+# stderr, and one beyond all that bit rates can differ by.
+A_LITTLE, FAR = 0.005, 1000.0
+FOLLOWS: Final = "more follows after {:.1f} s, in a second stream that was not read"
+
+
+class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
+    """Reads straight on, where soundfile seeks after every read of a file that can seek.
+
+    At a seek an MP3 decoder loses the bits that the next frame borrows from those before,
+    so that every block would begin with a glitch, and libsndfile loses its way in some
+    Opus files that it can read in one go.
+    """
+
+    run_up_s = 0.0
+
+    @property
+    def announced(self) -> int:
+        """How long it says it is."""
+        return int(self.frames)
+
+    def seekable(self) -> bool:
+        return False
+
+    def skip(self, frames: int) -> None:
+        """Drop frames, by a seek where the format can."""
+        run_up = round(self.run_up_s * self.samplerate)
+        if frames > run_up and super().seekable():
+            frames -= self.seek(min(frames - run_up, self.frames))
+        while frames > 0:
+            skipped = len(self.read(min(frames, 1 << 16)))
+            frames = frames - skipped if skipped else 0
+
+    def oddity(self, read: int) -> str | None:
+        """What is odd about the end of a file that was read up to there: libsndfile only notes in its log that more was announced, or follows."""
+        noted = "(should be" in self.extra_info or "lacks an end-of-stream" in self.extra_info
+        if noted or read < 0.98 * self.announced:
+            return BREAKS_OFF.format(read / self.samplerate)
+        if "Junk after the last page" in self.extra_info:  # an Ogg stream chained to this one
+            return FOLLOWS.format(read / self.samplerate)
+        return None
+
+
+class Mp3File(SoundFile):
+    """An MP3, which need not say how long it is.
+
+    Where it does not, libsndfile goes by the bit rate of its beginning, and never reads beyond the length that comes of
+    this, be it a tenth of the file (https://github.com/libsndfile/libsndfile/issues/1001). A length that grows with the bytes
+    that there seem to be is such a guess; with bytes enough, the file is read to its end.
+    """
+
+    run_up_s = RUN_UP_S
+
+    def __init__(self, raw: BinaryIO) -> None:
+        said, asked_again = _frames(_View(raw)), _frames(_View(raw, longer=A_LITTLE))
+        self._guess = None if said == asked_again else said
+        self._raw, self._view = raw, _View(raw, longer=0.0 if self._guess is None else FAR)
+        super().__init__(self._view)
+
+    @property
+    def announced(self) -> int:
+        """How long it says, or else seems to be."""
+        return super().announced if self._guess is None else self._guess
+
+    def oddity(self, read: int) -> str | None:
+        """As of other files; but from a guess nothing can be told, and what follows is not in the log."""
+        if self._guess is not None:
+            return None
+        return super().oddity(read) or (
+            FOLLOWS.format(read / self.samplerate) if self._more_follows() else None
+        )
+
+    def _more_follows(self) -> bool:
+        """Whether another second can be heard from where this one was read to, as of MP3s joined end to end."""
+        try:
+            with SoundFile(_View(self._raw, first=self._view.tell())) as rest:
+                return len(rest.read(rest.samplerate)) == rest.samplerate
+        except soundfile.LibsndfileError:
+            return False
+
+
+class _View:
+    """A file from its `first` byte on that claims to be longer, by a share of its length: so it says wherever its end is asked for."""
+
+    def __init__(self, raw: BinaryIO, *, longer: float = 0.0, first: int = 0) -> None:
+        self._raw, self._first = raw, first
+        self._size = raw.seek(0, os.SEEK_END) - first
+        self._more = math.ceil(longer * self._size)
+        self.seek(0)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        at = self._raw.tell() - self._first
+        self._raw.seek(self._first + max(0, offset + (0, at, self._size)[whence]))
+        self._beyond = self._more if whence == os.SEEK_END else 0
+        return self.tell()
+
+    def tell(self) -> int:
+        return self._raw.tell() - self._first + self._beyond
+
+    def readinto(self, buffer: bytearray) -> int:
+        self._beyond = 0
+        return int(self._raw.readinto(buffer))  # type: ignore[attr-defined]  # else `read` is asked
+
+    def read(self, size: int) -> bytes:
+        self._beyond = 0
+        return self._raw.read(size)
+
+
+def _frames(view: _View) -> int:
+    with soundfile.SoundFile(view) as file:
+        return int(file.frames)
+
+
+@contextmanager
+def open_sound(source: Path | BinaryIO) -> Iterator[SoundFile]:
+    """libsndfile's view of a file from its start.
+
+    Raises
+    ------
+    soundfile.LibsndfileError : it is none that libsndfile knows.
+    """
+    with opened(source) as raw:
+        # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
+        name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
+        with SoundFile(name) as file:
+            if file.format != "MP3":
+                yield file
+                return
+        with Mp3File(raw) as file:
+            yield file

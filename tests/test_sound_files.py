@@ -1,0 +1,91 @@
+"""An MP3 is read to its end, whether or not it says how long it is, and by however much it seems to be shorter or longer."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from scoreorsong.audio import RATE_HZ, open_audio, read_audio
+
+# Of MPEG-2 Layer III at 22 050 Hz, by the number in a frame's header.
+KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+TAG = b"TAG" + bytes(125)  # ID3v1
+ART = b"APETAGEX" + bytes(range(256)) * 1000
+
+
+def mp3(samples, *, says_its_length=True):
+    """Of variable bit rate; the first frame holds no sound, only the number of those that do."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE_HZ, format="MP3", bitrate_mode="VARIABLE", compression_level=0.3)
+    data = file.getvalue()
+    assert data[:2] == b"\xff\xf3"
+    assert b"Xing" in data[:64]
+    kbits, padding = KBITS[data[2] >> 4], data[2] >> 1 & 1
+    return data if says_its_length else data[72_000 * kbits // RATE_HZ + padding :]
+
+
+def heard(data, path=None, **part):
+    if path is None:
+        source = io.BytesIO(data)
+    else:
+        path.write_bytes(data)
+        source = path
+    audio = open_audio(source, **part)
+    return np.concatenate(list(audio)), " | ".join(audio.warnings)
+
+
+@pytest.fixture
+def loud_and_quiet():
+    """Ten seconds that take many bits, and thirty that take few."""
+    random = np.random.default_rng(0)
+    hum = 1e-3 * np.sin(np.arange(30 * RATE_HZ) / 20)
+    return np.concatenate([0.3 * random.standard_normal(10 * RATE_HZ), hum]).astype(np.float32)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_mp3_that_does_not_say_its_length_is_read_to_its_end(tmp_path, loud_and_quiet, order):
+    data = mp3(loud_and_quiet[::order], says_its_length=False)
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert not 0.9 < file.frames / len(loud_and_quiet) < 1.1  # else this shows nothing
+    for path in (None, tmp_path / "stream.mp3"):
+        samples, warnings = heard(data, path)
+        assert len(samples) == pytest.approx(len(loud_and_quiet), abs=0.2 * RATE_HZ)
+        assert warnings == ""
+    loud = samples[::order][: 9 * RATE_HZ].std(), samples[::order][-29 * RATE_HZ :].std()
+    assert loud == pytest.approx((0.3, 1e-3 / np.sqrt(2)), rel=0.1)
+
+
+def test_a_part_of_it_is_found_where_it_is(loud_and_quiet):
+    data = mp3(loud_and_quiet[::-1], says_its_length=False)
+    whole = read_audio(io.BytesIO(data))
+    part = read_audio(io.BytesIO(data), offset_s=33.0, max_s=2.0)
+    np.testing.assert_allclose(part, whole[33 * RATE_HZ : 35 * RATE_HZ], atol=1e-5)
+
+
+def test_one_that_says_its_length_is_believed(loud_and_quiet, capfd):
+    samples, warnings = heard(mp3(loud_and_quiet))
+    assert len(samples) == len(loud_and_quiet)
+    assert warnings == ""
+    assert capfd.readouterr().err == ""  # libsndfile's decoder complains there of what is not as announced
+
+
+def test_a_part_of_one_that_was_cut_short_is_told_of(loud_and_quiet):
+    data = mp3(loud_and_quiet)
+    assert "breaks off" in heard(data[: len(data) // 2])[1]
+
+
+def test_mp3s_joined_end_to_end_are_told_of(tone):
+    data = mp3(tone(3.0))
+    assert heard(data + data)[1] == "more follows after 3.0 s, in a second stream that was not read"
+    assert heard(data + data, max_s=2.0)[1] == ""
+
+
+@pytest.mark.parametrize("end", [TAG, ART, ART + TAG], ids=["ID3v1", "APE", "both"])
+def test_what_is_written_at_its_end_is_no_sound(tone, end):
+    for says_its_length in (True, False):
+        samples, warnings = heard(mp3(tone(3.0), says_its_length=says_its_length) + end)
+        assert len(samples) == pytest.approx(3 * RATE_HZ, abs=0.2 * RATE_HZ)
+        assert warnings == ""
