@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from scoreorsong.audio import RATE_HZ, open_audio, read_audio
+from scoreorsong.sound_files import SoundFile
 
 # Of MPEG-2 Layer III at 22 050 Hz, by the number in a frame's header.
 KBITS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -89,3 +90,15 @@ def test_what_is_written_at_its_end_is_no_sound(tone, end):
         samples, warnings = heard(mp3(tone(3.0), says_its_length=says_its_length) + end)
         assert len(samples) == pytest.approx(3 * RATE_HZ, abs=0.2 * RATE_HZ)
         assert warnings == ""
+
+
+def test_a_tag_amid_the_last_frame_is_no_breaking_off(tmp_path):
+    path = tmp_path / "tagged.mp3"
+    noise = 0.3 * np.random.default_rng(0).standard_normal(round(3.5 * 44100))
+    soundfile.write(path, noise, 44100, bitrate_mode="CONSTANT", compression_level=0)
+    path.write_bytes(path.read_bytes()[:-1030] + TAG)
+    with pytest.raises(soundfile.LibsndfileError), SoundFile(path) as file:
+        file.read(4 * 44100)
+    samples, warnings = heard(path.read_bytes(), path)
+    assert 2.9 < len(samples) / RATE_HZ < 3.5
+    assert warnings == ""

@@ -267,7 +267,9 @@ def _file_blocks(
         left_s = None if max_s is None else max_s - read_s
         yield from decode(offset_s=offset_s + read_s, max_s=left_s, began=read_s > 0)
     elif read_s > 0:
-        audio.warn(f"the file breaks off after {offset_s + read_s:.1f} s and was analysed up to there")
+        # Many an MP3 ends amid its last frame, where the tag of a player stands; that takes the last block at most.
+        if audio.announced_s - offset_s - read_s > READ_S:
+            audio.warn(f"the file breaks off after {offset_s + read_s:.1f} s and was analysed up to there")
     else:
         wanted = "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
         mend = EXTRA if _is_media(source) else wanted

@@ -71,9 +71,9 @@ class Mp3File(SoundFile):
 
     run_up_s = RUN_UP_S
 
-    def __init__(self, raw: BinaryIO) -> None:
-        said, asked_again = _frames(_View(raw)), _frames(_View(raw, longer=A_LITTLE))
-        self._guess = None if said == asked_again else said
+    def __init__(self, raw: BinaryIO, said: int) -> None:
+        with soundfile.SoundFile(_View(raw, longer=A_LITTLE)) as longer:
+            self._guess = None if longer.frames == said else said
         self._raw, self._view = raw, _View(raw, longer=0.0 if self._guess is None else FAR)
         super().__init__(self._view)
 
@@ -126,11 +126,6 @@ class _View:
         return self._raw.read(size)
 
 
-def _frames(view: _View) -> int:
-    with soundfile.SoundFile(view) as file:
-        return int(file.frames)
-
-
 @contextmanager
 def open_sound(source: Path | BinaryIO) -> Iterator[SoundFile]:
     """libsndfile's view of a file from its start.
@@ -146,5 +141,6 @@ def open_sound(source: Path | BinaryIO) -> Iterator[SoundFile]:
             if file.format != "MP3":
                 yield file
                 return
-        with Mp3File(raw) as file:
+            said = file.announced
+        with Mp3File(raw, said) as file:
             yield file
