@@ -38,13 +38,14 @@ from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme, 
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.copies import with_copies_together
 from scoreorsong.dataset import Companions, Example, Voice, read_companions, read_labels
+from scoreorsong.evidence import STATES
 from scoreorsong.fitting import fit
 from scoreorsong.folds import fold_of_groups, without
 from scoreorsong.lessons import make_takes
 from scoreorsong.model import Model, load_model
 from scoreorsong.segments import Segment
 from scoreorsong.takes import speaker_group
-from scoreorsong.timelines import STATES, timeline
+from scoreorsong.timelines import timeline
 
 FOLDS = 5
 COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1

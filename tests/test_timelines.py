@@ -13,6 +13,7 @@ from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
 
 from scoreorsong import timeline
 from scoreorsong.errors import AudioError
+from scoreorsong.evidence import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh
 from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
 from scoreorsong.hearing import MUSIC, SPEECH, decision_row
 from scoreorsong.listening import (
@@ -31,7 +32,6 @@ from scoreorsong.listening import (
 )
 from scoreorsong.spectra import HOP, analyze, joined
 from scoreorsong.spool import Spool
-from scoreorsong.timelines import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh
 
 # What is heard, and for how many seconds.
 PARTS = (("no_music", 8), ("score", 20), ("no_music", 8), ("song", 25), ("no_music", 6), ("score", 15))
