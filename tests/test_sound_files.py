@@ -1,8 +1,9 @@
-"""An MP3 is read to its end, whether or not it says how long it is, and by however much it seems to be shorter or longer."""
+"""Files are read to their end, whatever they say of their length, and nothing is odd about those that only say it badly."""
 
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -102,3 +103,27 @@ def test_a_tag_amid_the_last_frame_is_no_breaking_off(tmp_path):
     samples, warnings = heard(path.read_bytes(), path)
     assert 2.9 < len(samples) / RATE_HZ < 3.5
     assert warnings == ""
+
+
+def test_a_wav_from_a_pipe_is_whole(tone):
+    """FFmpeg and SoX cannot go back to the header, and say that there is as much as there may be."""
+    file = io.BytesIO()
+    soundfile.write(file, tone(2.0), RATE_HZ, format="WAV")
+    data = file.getvalue()
+    at = data.index(b"data") + 4
+    for said, warned in ((0xFFFFFFFF, False), (0x7FFFF000, False), (3 * len(data), True), (len(data), False)):
+        samples, warnings = heard(data[:at] + struct.pack("<I", said) + data[at + 4 :])
+        assert len(samples) == 2 * RATE_HZ
+        assert ("breaks off" in warnings) == warned
+
+
+def test_a_header_that_is_off_by_one_is_no_breaking_off(tone):
+    """The bytes per second of ADPCM come out odd, and writers round them as they like."""
+    file = io.BytesIO()
+    soundfile.write(file, tone(2.0), RATE_HZ, format="WAV", subtype="MS_ADPCM")
+    data = bytearray(file.getvalue())
+    (rate,) = struct.unpack_from("<I", data, 28)
+    struct.pack_into("<I", data, 28, rate + 1)
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        assert f"{rate + 1} (should be {rate})" in file.extra_info
+    assert heard(bytes(data))[1] == ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ RUN_UP_S: Final = 7.0  # an MP3 frame may borrow bits from the 255 frames before
 # Shares of its length by which a file may claim to be longer: one under the 1 % that libsndfile's decoder complains of on
 # stderr, and one beyond all that bit rates can differ by.
 A_LITTLE, FAR = 0.005, 1000.0
+WHOLE: Final = 0.98  # of what is announced; headers are often off by a little
+SIZES: Final = r"(\d+) \(should be (\d+)\)"
 FOLLOWS: Final = "more follows after {:.1f} s, in a second stream that was not read"
 
 
@@ -53,12 +56,18 @@ class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
 
     def oddity(self, read: int) -> str | None:
         """What is odd about the end of a file that was read up to there: libsndfile only notes in its log that more was announced, or follows."""
-        noted = "(should be" in self.extra_info or "lacks an end-of-stream" in self.extra_info
-        if noted or read < 0.98 * self.announced:
+        sizes = [(int(said), int(found)) for said, found in re.findall(SIZES, self.extra_info)]
+        missing = any(found < WHOLE * said and not _from_a_pipe(said) for said, found in sizes)
+        if missing or "lacks an end-of-stream" in self.extra_info or read < WHOLE * self.announced:
             return BREAKS_OFF.format(read / self.samplerate)
         if "Junk after the last page" in self.extra_info:  # an Ogg stream chained to this one
             return FOLLOWS.format(read / self.samplerate)
         return None
+
+
+def _from_a_pipe(size: int) -> bool:
+    """Whether a WAV says this of its size because its writer could not go back to tell: just under 2 or 4 GiB."""
+    return -size % (1 << 31) <= 4096
 
 
 class Mp3File(SoundFile):
