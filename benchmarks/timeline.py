@@ -2,6 +2,7 @@
 
     pip install --group test
     python benchmarks/timeline.py ../shared/corpus/corpus.csv --models build/held-out
+    python benchmarks/timeline.py --songs 'FOLDER/*.mp3'
     python benchmarks/timeline.py --long
 
 The groups of the corpus fall into five folds. A programme is made from the clips, voices and noises of one
@@ -10,12 +11,14 @@ and kept in the folder `--models`. The constants of the timeline were chosen on 
 those of folds 0 and 1 only; README.md tells which, and what that is worth.
 Durations within a second of a true boundary count for nobody.
 
-`--long` measures speed and memory instead, on programmes of 10 minutes, 1 hour and 2 hours.
+`--songs` asks instead how whole songs of others are found, which are not sung throughout: how much of the music of each is called a song, and in
+how many cues. `--long` measures speed and memory instead, on programmes of 10 minutes, 1 hour and 2 hours.
 """
 
 from __future__ import annotations
 
 import argparse
+import glob
 import os
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -95,10 +98,15 @@ def main() -> None:
     parser.add_argument(
         "--speech", metavar="PATTERN", help="recordings of others, who speak in place of the corpus's"
     )
+    parser.add_argument(
+        "--songs", metavar="PATTERN", help="ask instead how these recordings of songs are found"
+    )
     parser.add_argument("--long", action="store_true", help="measure speed and memory instead")
     options = parser.parse_args()
     if options.long:
         print_long()
+    elif options.songs:
+        print_songs(options.songs)
     else:
         print_accuracy(options)
 
@@ -212,6 +220,25 @@ def recalled(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
     for cue in trial.truth:
         part = slice(round(cue.start_s / STEP_S), round(cue.end_s / STEP_S))
         yield cue.slice, right[part][trial.counted()[part]]
+
+
+def print_songs(pattern: str) -> None:
+    """Of every song the share of its music that is called one, and its cues; then the means."""
+    print("| song | minutes | called song | cues |\n|---|---|---|---|")
+    rows = []
+    for path in sorted(glob.glob(pattern, recursive=True)):
+        found = timeline(path)
+        lengths_s = {
+            label: [s.end_s - s.start_s for s in found.segments if s.label == label] for label in STATES
+        }
+        score_s, song_s = lengths_s["score"], lengths_s["song"]
+        share = sum(song_s) / max(sum(score_s) + sum(song_s), 1e-9)
+        rows.append((found.duration_s / 60, share, len(score_s) + len(song_s)))
+        print(f"| {Path(path).name} | {rows[-1][0]:.1f} | {rows[-1][1]:.2f} | {rows[-1][2]} |", flush=True)
+    if not rows:
+        raise SystemExit(f"{pattern}: no such recordings")
+    minutes, shares, counts = zip(*rows, strict=True)
+    print(f"| {len(rows)} songs | {sum(minutes):.1f} | {np.mean(shares):.2f} | {np.mean(counts):.1f} |")
 
 
 def print_long() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from scoreorsong.decoding import decode, novelty
+from scoreorsong.decoding import decode, novelty, unlikeness
 
 
 @pytest.mark.parametrize("at", [7, 12, 20])
@@ -22,6 +22,15 @@ def test_novelty_is_one_between_opposites_and_none_in_silence():
     rows = np.repeat([[1.0, -1.0], [-1.0, 1.0]], 10, axis=0)
     assert novelty(rows, 4).max() == pytest.approx(1)
     assert not novelty(np.zeros((9, 3)), 4).any()
+
+
+def test_unlikeness_is_how_far_apart_the_two_sides_are():
+    rows = np.repeat([[1.0, 5.0], [-1.0, 5.0]], 20, axis=0)
+    values = unlikeness(rows, 8)
+    assert values.argmax() == 20
+    assert values[20] == pytest.approx(np.sqrt((2**2 + 0) / 2), rel=0.01)
+    assert values[:12] == pytest.approx(np.zeros(12))
+    np.testing.assert_allclose(unlikeness(3 * rows + 7, 8), 3 * values, atol=1e-9)
 
 
 def test_novelty_is_the_checkerboard_of_cosine_similarities():

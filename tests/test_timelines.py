@@ -13,9 +13,19 @@ from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
 
 from scoreorsong import timeline
 from scoreorsong.errors import AudioError
-from scoreorsong.evidence import GLIMPSE_WEIGHT, SHORTEST_S, STATES, Evidence, heard_again, weigh
+from scoreorsong.evidence import (
+    GLIMPSE_WEIGHT,
+    OTHER_PIECE,
+    SAME_PIECE_COST,
+    SHORTEST_S,
+    STATES,
+    Evidence,
+    _unlike,
+    heard_again,
+    weigh,
+)
 from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
-from scoreorsong.hearing import MUSIC, SPEECH, decision_row
+from scoreorsong.hearing import MUSIC, SPEECH, STANDALONE, VOICE, decision_row
 from scoreorsong.listening import (
     GATE_OPENING,
     LEAST_GLIMPSED,
@@ -299,10 +309,10 @@ def test_str_and_dict_are_for_people_and_for_json(found):
     assert plain["model_id"] == small_model().model_id
 
 
-def evidence(points=80, *, music=4.0, song=-2.0, change=0.0, clear=1.0):
+def evidence(points=80, *, music=4.0, song=-2.0, change=0.0, unlike=OTHER_PIECE, clear=1.0):
     """The same throughout."""
-    full = [np.full(points, value) for value in (music, song, change, clear)]
-    return Evidence(full[0], full[1], np.zeros(points, bool), full[2], full[3])
+    full = [np.full(points, value) for value in (music, song, change, unlike, clear)]
+    return Evidence(full[0], full[1], np.zeros(points, bool), *full[2:])
 
 
 def test_where_the_music_changes_a_new_cue_of_the_same_label_begins():
@@ -327,6 +337,34 @@ def test_a_change_costs_less_where_the_sound_changes():
     costs = heard.costs()[:, 0, 1]
     assert costs.argmin() == 40
     assert (costs > 0).all()
+
+
+def test_where_the_same_plays_on_a_change_must_pay_for_more():
+    """Where the singing sets in, that is; into and out of no music it costs as much as ever."""
+    other, same = (evidence(change=0.4, unlike=unlike).costs()[40] for unlike in (OTHER_PIECE, 0.2))
+    assert same[0, 1] - other[0, 1] == pytest.approx(SAME_PIECE_COST * (OTHER_PIECE - 0.2))
+    assert same[1, 0] - other[1, 0] == pytest.approx(SAME_PIECE_COST * (OTHER_PIECE - 0.2))
+    np.testing.assert_array_equal(same[2], other[2])
+    np.testing.assert_array_equal(same[:, 2], other[:, 2])
+
+
+def test_a_song_begins_with_what_plays_before_it_is_sung():
+    sung = evidence(160, song=-1.0)
+    sung.change[60] = 0.4
+    sung.song[60:] = 3.0
+    for unlike, labels in ((0.2, [1]), (OTHER_PIECE, [0, 1])):
+        sung.unlike[:] = unlike
+        assert [state for *_, state in sung.runs()] == labels
+
+
+def test_voices_do_not_make_what_plays_unlike():
+    heads = small_model().ear.heads
+    logits = np.zeros((200, len(heads)), np.float32)
+    logits[100:, [heads.index(head) for head in (VOICE, "tag_female voice", "tag_no vocals", STANDALONE)]] = 5
+    assert not _unlike(logits, heads).any()
+    logits[100:, heads.index("tag_guitar")] = 5
+    assert _unlike(logits, heads).argmax() == 100
+    assert (_unlike(logits[:, :2], (VOICE, STANDALONE)) > OTHER_PIECE).all()
 
 
 def test_gains_prefer_what_the_logits_say():

@@ -25,9 +25,21 @@ def novelty(rows: npt.NDArray[np.floating], reach: int) -> Matrix:
     side. It is the squared distance between the two sides' means of unit vectors, and is computed so.
     """
     units = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9)
-    taper = np.hanning(2 * reach + 2)[1:-1] * np.repeat([1.0, -1.0], reach) * 2 / (2 * reach + 1)
-    difference = scipy.ndimage.correlate1d(units, taper, axis=0, mode="nearest")
-    return np.asarray((difference**2).sum(axis=1))
+    return np.asarray((_from_side_to_side(units, reach) ** 2).sum(axis=1) / 4)
+
+
+def unlikeness(rows: npt.NDArray[np.floating], reach: int) -> Matrix:
+    """How far the means of the points before each point and of those from it on lie apart, ``(points,)``.
+
+    Root mean square over the columns, in their unit; tapered as `novelty` is.
+    """
+    return np.asarray(np.sqrt((_from_side_to_side(rows, reach) ** 2).mean(axis=1)))
+
+
+def _from_side_to_side(rows: npt.NDArray[np.floating], reach: int) -> npt.NDArray[np.floating]:
+    """The tapered mean of `reach` points from each point on less that of as many before it, like the rows."""
+    taper = np.hanning(2 * reach + 2)[1:-1] * np.repeat([-1.0, 1.0], reach) * 4 / (2 * reach + 1)
+    return np.asarray(scipy.ndimage.correlate1d(rows, taper, axis=0, mode="nearest"))
 
 
 def decode(gains: Matrix, costs: npt.NDArray[np.floating], shortest: Sequence[int]) -> list[Run]:

@@ -21,7 +21,19 @@ from sklearn.preprocessing import StandardScaler
 from .dataset import Example
 from .decision import Linear, Matrix, Rows, Scaler
 from .folds import INNER_FOLDS, Table, by_others, fold_of_groups, labelled, learnable, table_of
-from .hearing import MUSIC, SPEECH, TAG, VOICE, Ear, Flags, Overall, context, music_segments, voice_in
+from .hearing import (
+    MUSIC,
+    SPEECH,
+    STANDALONE,
+    TAG,
+    VOICE,
+    Ear,
+    Flags,
+    Overall,
+    context,
+    music_segments,
+    voice_in,
+)
 from .metric import Question, expansion, fit_nystroem, learn_projection
 from .takes import Take
 
@@ -30,9 +42,8 @@ GAMMA: Final = 0.2  # over the number of inputs, as scikit-learn's "auto" is 1.0
 QUESTIONS: Final = (VOICE, SPEECH, MUSIC)
 QUESTION_WEIGHT: Final = 1 / 3  # of each in the metric, beside the tags
 MOST_COMMONER: Final = 2  # of one answer to a question for each of the other, since more tell no more
-# One tag more than the teacher's, from the labels: whether half a second sounds like one of a song. The metric is not
-# asked about it, since all ears share that: those of the folds would know by it the labels that they must not.
-STANDALONE: Final = TAG + "standalone song"
+# The metric is not asked about `STANDALONE`, since all ears share that: those of the folds would know by it the labels
+# that they must not.
 STANDALONE_ALPHA: Final = 0.3
 CLEAR_VARIANTS: Final = ("original", "varied", "noise")  # in which nobody speaks
 # Every how many segments of a clip's variant the ear learns from; of a voice, every `VOICE_STRIDE`.

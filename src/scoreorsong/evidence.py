@@ -16,9 +16,9 @@ import scipy.ndimage
 from scipy.special import expit, log_expit
 
 from .decision import Matrix
-from .decoding import Run, decode, novelty
+from .decoding import Run, decode, novelty, unlikeness
 from .features import SEGMENT_S
-from .hearing import MUSIC, SPEECH
+from .hearing import MUSIC, SPEECH, tags_of_what_plays
 from .listening import Heard, glimpses
 from .model import Model
 from .spectra import Array
@@ -48,6 +48,11 @@ GLIMPSE_WEIGHT: Final = 3.0
 CHANGE_COST: Final = 4.0
 NOVELTY_GAIN: Final = 10.0
 LEAST_COST: Final = 0.3
+# A song is not sung throughout, and what plays goes on where the singing begins: a change from music to music costs so much
+# more for each unit (logits of tags) by which what plays in the 20 s to either side is less unlike than two pieces mostly are.
+PIECE_POINTS: Final = round(20.0 / SEGMENT_S)
+OTHER_PIECE: Final = 1.4
+SAME_PIECE_COST: Final = 4.0
 # From which novelty on a change within one label is a new cue, where nobody speaks, and what that gains.
 NEW_CUE_NOVELTY: Final = 0.35
 NEW_CUE_GAIN: Final = 0.5
@@ -62,6 +67,7 @@ class Evidence:
     music, song : ``(points,)`` logit that there is music, and that it is a song.
     sung : ``(points,)`` whether someone sings.
     change : ``(points,)`` novelty before a point, 0 to 1.
+    unlike : ``(points,)`` how unlike what plays, voices apart, is before a point and from it on; 0 where it is the same.
     clear : ``(points,)`` how surely nobody speaks before or after a point, where novelty looks, 0 to 1.
     """
 
@@ -69,6 +75,7 @@ class Evidence:
     song: Matrix
     sung: npt.NDArray[np.bool_]
     change: Matrix
+    unlike: Matrix
     clear: Matrix
 
     def runs(self) -> list[Run]:
@@ -86,6 +93,7 @@ class Evidence:
         changes = np.maximum(CHANGE_COST - NOVELTY_GAIN * self.change, LEAST_COST)
         costs = np.tile(changes[:, None, None], (1, len(STATES), len(STATES)))
         costs[:, [0, 1], [0, 1]] = np.where(self.new_cues(), -NEW_CUE_GAIN, np.inf)[:, None]
+        costs[:, :2, :2] += SAME_PIECE_COST * np.maximum(OTHER_PIECE - self.unlike, 0)[:, None, None]
         costs[:, 2, 2] = np.inf  # no music is never parted from no music
         return costs
 
@@ -107,6 +115,7 @@ def weigh(heard: Heard, model: Model) -> Evidence:
         song=song,
         sung=model.sung_segments(heard.heads, heard.sounding == 0, song),
         change=change,
+        unlike=_unlike(heard.heads, model.ear.heads),
         clear=1 - scipy.ndimage.maximum_filter1d(speech, 2 * NOVELTY_POINTS + 1),
     )
 
@@ -122,6 +131,12 @@ def heard_again(
         weight = weights[part].mean()
         song[part] = (song[part] + weight * glimpse) / (1 + weight)
     return replace(evidence, song=song, sung=model.sung_segments(heard.heads, heard.sounding == 0, song))
+
+
+def _unlike(logits: Array, heads: tuple[str, ...]) -> Matrix:
+    """How unlike what plays before and after every point is, ``(points,)``; to an ear without a teacher's tags nothing is alike."""
+    plays = tags_of_what_plays(heads)
+    return unlikeness(logits[:, plays], PIECE_POINTS) if plays else np.full(len(logits), np.inf)
 
 
 def _speech(heard: Heard, model: Model) -> Matrix:

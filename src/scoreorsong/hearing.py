@@ -24,6 +24,21 @@ Flags = npt.NDArray[np.bool_]
 
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
+# One tag more than the teacher's, from the labels: whether half a second sounds like one of a song.
+STANDALONE: Final = TAG + "standalone song"
+# By which a tag tells of voices.
+VOICE_WORDS: Final = {
+    "vocal",
+    "vocals",
+    "voice",
+    "singing",
+    "male",
+    "female",
+    "man",
+    "woman",
+    "choir",
+    "choral",
+}
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
 SUREST_MUSIC: Final = 3.0  # held within which the logit that a clip is music is added to that of its segments
@@ -106,6 +121,12 @@ def context(segments: Array) -> Array:
     square = scipy.ndimage.uniform_filter1d(doubled[:, :half] ** 2, size, axis=0, mode="nearest")
     deviation = np.sqrt(np.maximum(square - mean[:, :half] ** 2, 0))
     return np.hstack([doubled, mean, deviation]).astype(np.float32)
+
+
+def tags_of_what_plays(heads: tuple[str, ...]) -> list[int]:
+    """Columns of the teacher's tags that tell of anything but voices."""
+    voices = {head for head in heads if VOICE_WORDS & set(head.removeprefix(TAG).split())}
+    return [i for i, head in enumerate(heads) if head.startswith(TAG) and head not in {*voices, STANDALONE}]
 
 
 def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...], music: float = 0.0) -> Flags:
