@@ -31,9 +31,8 @@ SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
 DIALOGUE_LOGIT: Final = 1.5  # added to the logit of music where someone speaks, who masks it
 SPEECH_POINTS: Final = 7  # over which the ear's word on speech is averaged
-SUREST: Final = (
-    3.0  # logit of music, to either side: beyond it a neighbour of a change would outvote its novelty
-)
+# The logit of music is held within this: beyond it a neighbour of a change would outvote its novelty.
+SUREST: Final = 3.0
 # What a point adds to the evidence: windows overlap and neighbours agree, so that it counts for a fraction.
 SONG_WEIGHT: Final = 0.07
 MUSIC_WEIGHT: Final = 0.4
