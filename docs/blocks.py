@@ -181,7 +181,9 @@ def card() -> str:
 
 def tags() -> int:
     """How many tags of the teacher the ear knows."""
-    return sum(head.startswith(hearing.TAG) and head != hearing.STANDALONE for head in default_model().ear.heads)
+    return sum(
+        head.startswith(hearing.TAG) and head != hearing.STANDALONE for head in default_model().ear.heads
+    )
 
 
 def corpus() -> str:
