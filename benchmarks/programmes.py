@@ -58,11 +58,18 @@ def speakers(pattern: str | None) -> tuple[Voice, ...]:
     """Recordings of speech that the pattern, if any, matches (``**`` is any folder), but for those too short to tell of anyone."""
     if pattern is None:
         return ()
-    paths = sorted(glob.glob(pattern, recursive=True))
-    found = tuple(Voice(Path(path), "speech", pattern) for path in paths if _seconds(path) > SHORTEST_WORDS_S)
+    long = (path for path in recordings(pattern) if _seconds(path) > SHORTEST_WORDS_S)
+    found = tuple(Voice(Path(path), "speech", pattern) for path in long)
     if not found:
-        raise SystemExit(f"{pattern}: no such recordings")
+        raise SystemExit(f"{pattern}: no recordings of more than {SHORTEST_WORDS_S:g} s")
     return found
+
+
+def recordings(pattern: str) -> list[str]:
+    """What matches (``**`` is any folder), in order; an error if nothing does."""
+    if not (paths := sorted(glob.glob(pattern, recursive=True))):
+        raise SystemExit(f"{pattern}: no such recordings")
+    return paths
 
 
 def _seconds(path: str) -> float:

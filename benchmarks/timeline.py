@@ -18,7 +18,6 @@ how many cues. `--long` measures speed and memory instead, on programmes of 10 m
 from __future__ import annotations
 
 import argparse
-import glob
 import os
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
@@ -36,7 +35,7 @@ import soundfile
 import soxr
 from batch import measured
 from mir_eval.util import match_events
-from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme, speakers
+from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme, recordings, speakers
 
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.copies import with_copies_together
@@ -224,9 +223,9 @@ def recalled(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
 
 def print_songs(pattern: str) -> None:
     """Of every song the share of its music that is called one, and its cues; then the means."""
+    paths, rows = recordings(pattern), []
     print("| song | minutes | called song | cues |\n|---|---|---|---|")
-    rows = []
-    for path in sorted(glob.glob(pattern, recursive=True)):
+    for path in paths:
         found = timeline(path)
         lengths_s = {
             label: [s.end_s - s.start_s for s in found.segments if s.label == label] for label in STATES
@@ -235,8 +234,6 @@ def print_songs(pattern: str) -> None:
         share = sum(song_s) / max(sum(score_s) + sum(song_s), 1e-9)
         rows.append((found.duration_s / 60, share, len(score_s) + len(song_s)))
         print(f"| {Path(path).name} | {rows[-1][0]:.1f} | {rows[-1][1]:.2f} | {rows[-1][2]} |", flush=True)
-    if not rows:
-        raise SystemExit(f"{pattern}: no such recordings")
     minutes, shares, counts = zip(*rows, strict=True)
     print(f"| {len(rows)} songs | {sum(minutes):.1f} | {np.mean(shares):.2f} | {np.mean(counts):.1f} |")
 
