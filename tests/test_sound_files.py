@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 
 import numpy as np
@@ -127,3 +128,17 @@ def test_a_header_that_is_off_by_one_is_no_breaking_off(tone):
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         assert f"{rate + 1} (should be {rate})" in file.extra_info
     assert heard(bytes(data))[1] == ""
+
+
+def test_a_decoder_that_stumbles_beyond_a_guess_is_told_of(tmp_path, loud_and_quiet, monkeypatch):
+    read, reads = SoundFile.read, itertools.count()
+
+    def stumbling(file, *args, **kwargs):
+        if next(reads) == 30:
+            raise soundfile.LibsndfileError(29)
+        return read(file, *args, **kwargs)
+
+    monkeypatch.setattr(SoundFile, "read", stumbling, raising=False)
+    samples, warnings = heard(mp3(loud_and_quiet, says_its_length=False), tmp_path / "stream.mp3")
+    assert len(samples) == pytest.approx(30 * RATE_HZ, abs=2)
+    assert warnings == "the file breaks off after 30.0 s and was analysed up to there"

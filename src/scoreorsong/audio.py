@@ -20,7 +20,7 @@ import soundfile
 import soxr
 
 from .errors import AudioError
-from .media import RawBlocks, installed, media_blocks, reason
+from .media import STOPPED, RawBlocks, installed, media_blocks, reason
 from .sound_files import open_sound
 
 RATE_HZ = 22050
@@ -268,8 +268,8 @@ def _file_blocks(
         yield from decode(offset_s=offset_s + read_s, max_s=left_s, began=read_s > 0)
     elif read_s > 0:
         # Many an MP3 ends amid its last frame, where the tag of a player stands; that takes the last block at most.
-        if audio.announced_s - offset_s - read_s > READ_S:
-            audio.warn(f"the file breaks off after {offset_s + read_s:.1f} s and was analysed up to there")
+        if abs(audio.announced_s - offset_s - read_s) > READ_S:
+            audio.warn(STOPPED.format(offset_s + read_s))
     else:
         wanted = "expected WAV, FLAC, Ogg, Opus, MP3 or AIFF; check that it is audio and complete"
         mend = EXTRA if _is_media(source) else wanted

@@ -21,6 +21,7 @@ from .errors import AudioError
 HEADERLESS = frozenset(["aac", "ac3", "eac3", "mp3", "mpegts"])
 LATE_S = 0.1  # encoders shift a track by a frame or two, which is no late beginning
 SILENCE_S = 1.0
+STOPPED = "the file breaks off after {:.1f} s and was analysed up to there"
 BREAKS_OFF = "the file breaks off after {:.1f} s, before its announced end, and was analysed up to there"
 
 RawBlocks: TypeAlias = Iterator[tuple[npt.NDArray[Any], float]]
@@ -65,6 +66,7 @@ def media_blocks(
 
     read_s, end_s = 0.0, np.inf if max_s is None else offset_s + max_s
     try:
+        # FFmpeg never gets a name, which it might take for a protocol.
         with opened(source) as file, _container(file) as media:
             stream = _chosen(media, audio.name, track)
             audio.announced_s = _announced_s(media, stream)
@@ -85,11 +87,11 @@ def media_blocks(
                 f"{audio.name}: {reason(error)}; expected an audio or video file with sound, "
                 "check that it is complete"
             ) from error
-        audio.warn(f"the file breaks off after {read_s:.1f} s and was analysed up to there")
+        audio.warn(STOPPED.format(read_s))
 
 
 def opened(source: Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
-    """The file at its start: FFmpeg never gets a name, which it might take for a protocol."""
+    """The file at its start."""
     if isinstance(source, Path):
         return source.open("rb")
     source.seek(0)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import soundfile
 
 from .audio import MEDIA_ENDINGS, Samples, open_audio
+from .sound_files import nameable
 
 WHOSE: Final = ("artist", "album")  # tags, by how much they say
 NOBODY: Final = frozenset(
@@ -60,7 +61,7 @@ def whose(path: Path) -> tuple[str, str] | None:
 def _tags(path: Path) -> dict[str, Any]:
     """What the file says of itself; nothing where it cannot be read, which decoding it will tell."""
     try:
-        with soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
+        with soundfile.SoundFile(nameable(path)) as file:
             return dict(file.copy_metadata())
     except (soundfile.LibsndfileError, OSError, UnicodeDecodeError):
         return _media_tags(path) if path.suffix.lower() in MEDIA_ENDINGS else {}

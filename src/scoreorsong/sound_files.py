@@ -36,6 +36,7 @@ class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
     """
 
     run_up_s = 0.0
+    told = True  # whether `announced` is more than a guess
 
     @property
     def announced(self) -> int:
@@ -55,14 +56,21 @@ class SoundFile(soundfile.SoundFile):  # type: ignore[misc]
             frames = frames - skipped if skipped else 0
 
     def oddity(self, read: int) -> str | None:
-        """What is odd about the end of a file that was read up to there: libsndfile only notes in its log that more was announced, or follows."""
+        """What is odd about the end of a file that was read up to there."""
+        if self._breaks_off(read):
+            return BREAKS_OFF.format(read / self.samplerate)
+        return FOLLOWS.format(read / self.samplerate) if self._more_follows() else None
+
+    def _breaks_off(self, read: int) -> bool:
+        """Whether more was announced, which libsndfile only notes in its log."""
         sizes = [(int(said), int(found)) for said, found in re.findall(SIZES, self.extra_info)]
         missing = any(found < WHOLE * said and not _from_a_pipe(said) for said, found in sizes)
-        if missing or "lacks an end-of-stream" in self.extra_info or read < WHOLE * self.announced:
-            return BREAKS_OFF.format(read / self.samplerate)
-        if "Junk after the last page" in self.extra_info:  # an Ogg stream chained to this one
-            return FOLLOWS.format(read / self.samplerate)
-        return None
+        ends = "lacks an end-of-stream" not in self.extra_info
+        return missing or not ends or (self.told and read < WHOLE * self.announced)
+
+    def _more_follows(self) -> bool:
+        """Whether an Ogg stream is chained to this one."""
+        return "Junk after the last page" in self.extra_info
 
 
 def _from_a_pipe(size: int) -> bool:
@@ -82,22 +90,15 @@ class Mp3File(SoundFile):
 
     def __init__(self, raw: BinaryIO, said: int) -> None:
         with soundfile.SoundFile(_View(raw, longer=A_LITTLE)) as longer:
-            self._guess = None if longer.frames == said else said
-        self._raw, self._view = raw, _View(raw, longer=0.0 if self._guess is None else FAR)
+            self.told = longer.frames == said
+        self._raw, self._said = raw, said
+        self._view = _View(raw, longer=0.0 if self.told else FAR)
         super().__init__(self._view)
 
     @property
     def announced(self) -> int:
         """How long it says, or else seems to be."""
-        return super().announced if self._guess is None else self._guess
-
-    def oddity(self, read: int) -> str | None:
-        """As of other files; but from a guess nothing can be told, and what follows is not in the log."""
-        if self._guess is not None:
-            return None
-        return super().oddity(read) or (
-            FOLLOWS.format(read / self.samplerate) if self._more_follows() else None
-        )
+        return self._said
 
     def _more_follows(self) -> bool:
         """Whether another second can be heard from where this one was read to, as of MP3s joined end to end."""
@@ -143,13 +144,17 @@ def open_sound(source: Path | BinaryIO) -> Iterator[SoundFile]:
     ------
     soundfile.LibsndfileError : it is none that libsndfile knows.
     """
-    with opened(source) as raw:
-        # As bytes, a name may be any that the system allows; soundfile encodes text strictly.
-        name = os.fsencode(source) if isinstance(source, Path) and os.name == "posix" else source
-        with SoundFile(name) as file:
-            if file.format != "MP3":
-                yield file
-                return
-            said = file.announced
-        with Mp3File(raw, said) as file:
+    if not isinstance(source, Path):
+        source.seek(0)
+    with SoundFile(nameable(source) if isinstance(source, Path) else source) as file:
+        if file.format != "MP3":
             yield file
+            return
+        said = file.announced
+    with opened(source) as raw, Mp3File(raw, said) as file:
+        yield file
+
+
+def nameable(path: Path) -> Path | bytes:
+    """A path as soundfile takes it: as bytes it may be any that the system allows, where text is encoded strictly."""
+    return os.fsencode(path) if os.name == "posix" else path
