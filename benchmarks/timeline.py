@@ -2,7 +2,7 @@
 
     pip install --group test
     python benchmarks/timeline.py ../shared/corpus/corpus.csv --models build/held-out
-    python benchmarks/timeline.py --songs 'FOLDER/*.mp3'
+    python benchmarks/timeline.py --recordings 'FOLDER/*.mp3'
     python benchmarks/timeline.py --long
 
 The groups of the corpus fall into five folds. A programme is made from the clips, voices and noises of one
@@ -11,8 +11,9 @@ and kept in the folder `--models`. The constants of the timeline were chosen on 
 those of folds 0 and 1 only; README.md tells which, and what that is worth.
 Durations within a second of a true boundary count for nobody.
 
-`--songs` asks instead how whole songs of others are found, which are not sung throughout: how much of the music of each is called a song, and in
-how many cues. `--long` measures speed and memory instead, on programmes of 10 minutes, 1 hour and 2 hours.
+`--recordings` tells instead what is found in recordings of others: how much of each is music, how much of that a song, and in how many
+cues. Whole songs are not sung throughout, and are songs all the same; where nobody plays, nothing should be found.
+`--long` measures speed and memory instead, on programmes of 10 minutes, 1 hour and 2 hours.
 """
 
 from __future__ import annotations
@@ -98,14 +99,14 @@ def main() -> None:
         "--speech", metavar="PATTERN", help="recordings of others, who speak in place of the corpus's"
     )
     parser.add_argument(
-        "--songs", metavar="PATTERN", help="ask instead how these recordings of songs are found"
+        "--recordings", metavar="PATTERN", help="tell instead what is found in these recordings"
     )
     parser.add_argument("--long", action="store_true", help="measure speed and memory instead")
     options = parser.parse_args()
     if options.long:
         print_long()
-    elif options.songs:
-        print_songs(options.songs)
+    elif options.recordings:
+        print_recordings(options.recordings)
     else:
         print_accuracy(options)
 
@@ -221,21 +222,24 @@ def recalled(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
         yield cue.slice, right[part][trial.counted()[part]]
 
 
-def print_songs(pattern: str) -> None:
-    """Of every song the share of its music that is called one, and its cues; then the means."""
-    paths, rows = recordings(pattern), []
-    print("| song | minutes | called song | cues |\n|---|---|---|---|")
-    for path in paths:
+def print_recordings(pattern: str) -> None:
+    """Of every recording the share of music, the share of a song in that, and the cues; then of all, where each counts the same."""
+    rows = []
+    print("| recording | minutes | music | of it song | cues |\n|---|---|---|---|---|")
+    for path in recordings(pattern):
         found = timeline(path)
-        lengths_s = {
-            label: [s.end_s - s.start_s for s in found.segments if s.label == label] for label in STATES
-        }
-        score_s, song_s = lengths_s["score"], lengths_s["song"]
-        share = sum(song_s) / max(sum(score_s) + sum(song_s), 1e-9)
-        rows.append((found.duration_s / 60, share, len(score_s) + len(song_s)))
-        print(f"| {Path(path).name} | {rows[-1][0]:.1f} | {rows[-1][1]:.2f} | {rows[-1][2]} |", flush=True)
-    minutes, shares, counts = zip(*rows, strict=True)
-    print(f"| {len(rows)} songs | {sum(minutes):.1f} | {np.mean(shares):.2f} | {np.mean(counts):.1f} |")
+        lengths_s = [[s.end_s - s.start_s for s in found.segments if s.label == label] for label in STATES]
+        score_s, song_s = (sum(some) for some in lengths_s[:2])
+        music_s = score_s + song_s
+        share = song_s / music_s if music_s else np.nan
+        rows.append((found.duration_s / 60, music_s / found.duration_s, share, sum(map(len, lengths_s[:2]))))
+        print_recording(Path(path).name, rows[-1])
+    print_recording(f"mean of {len(rows)}", np.nanmean(rows, axis=0))
+
+
+def print_recording(name: str, row: Iterable[float]) -> None:
+    minutes, music, song, cues = row
+    print(f"| {name} | {minutes:.1f} | {music:.2f} | {song:.2f} | {cues:.3g} |", flush=True)
 
 
 def print_long() -> None:
