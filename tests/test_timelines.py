@@ -141,6 +141,17 @@ def test_silence_is_one_segment_without_music(samples):
     assert_whole(found)
 
 
+@pytest.mark.parametrize(("under_db", "label"), [(15, "score"), (50, "no_music")])
+def test_what_is_all_but_silent_beside_the_minutes_around_is_no_music(under_db, label):
+    loud, quiet = song(52, 25), score(53, 20)
+    quiet *= 10 ** (-under_db / 20) * loud.std() / quiet.std()
+    samples = np.concatenate([loud, quiet, np.zeros(RATE_HZ)]).astype(np.float32)
+    segments = timeline(samples, model=small_model(), rate=RATE_HZ).segments
+    assert next(s.label for s in segments if s.end_s > 35) == label
+    alone = timeline(quiet.astype(np.float32), model=small_model(), rate=RATE_HZ).segments
+    assert [s.label for s in alone] == ["score"]
+
+
 def test_no_segment_is_shorter_than_the_shortest(found):
     shortest = dict(zip(STATES, SHORTEST_S, strict=True))
     for segment in found.segments:
