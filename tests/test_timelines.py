@@ -19,6 +19,7 @@ from scoreorsong.evidence import (
     SAME_PIECE_COST,
     SHORTEST_S,
     STATES,
+    SUREST,
     Evidence,
     _unlike,
     heard_again,
@@ -264,6 +265,14 @@ def test_a_glimpse_is_the_call_on_what_is_left_between_the_words(programme, hear
     music = np.ones(len(heads))
     (logit,) = glimpses(replace(heard, heads=heads), music, [part], spool, model)
     assert logit == pytest.approx(float(model.decision(row[None])[0]), abs=1e-6)
+
+
+def test_what_all_but_falls_silent_is_neither_music_nor_sung(heard):
+    sung = weigh(heard, small_model()).sung
+    faint = weigh(replace(heard, level_db=np.where(sung, -60.0, -20.0)), small_model())
+    assert sung.any()
+    assert not faint.sung[sung].any()
+    assert (faint.music[sung] == -SUREST).all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

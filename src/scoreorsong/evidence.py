@@ -30,10 +30,6 @@ STATES: Final = ("score", "song", "no_music")
 SHORTEST_S: Final = (4.0, 4.0, 2.0)  # of a segment in each state
 NOVELTY_POINTS: Final = round(5.0 / SEGMENT_S)  # to either side of a change
 DIALOGUE_LOGIT: Final = 1.5  # added to the logit of music where someone speaks, who masks it
-# What lies so many dB under the loudest twentieth of the minutes around is silence: nobody mixes music under words so far that it
-# is not heard, and the tone of a room between them may sound like a score.
-LOUD_PERCENTILE, LOUD_POINTS = 95, round(600 / SEGMENT_S)
-UNDER_LOUD_DB: Final = 35.0
 SPEECH_POINTS: Final = 7  # over which the ear's word on speech is averaged
 # The logit of music is held within this: beyond it a neighbour of a change would outvote its novelty.
 SUREST: Final = 3.0
@@ -111,14 +107,12 @@ def weigh(heard: Heard, model: Model) -> Evidence:
     change = novelty(_standardised(heard.heads), NOVELTY_POINTS)
     speech = _speech(heard, model)
     music = heard.heads[:, model.ear.heads.index(MUSIC)] + DIALOGUE_LOGIT * speech
-    music = np.where(
-        (heard.sounding > 0) & _loud_enough(heard.level_db), np.clip(music, -SUREST, SUREST), -SUREST
-    )
+    music = np.where(heard.silent, -SUREST, np.clip(music, -SUREST, SUREST))
     song = heard.over_points(heard.song, _trust(heard, change, expit(music)))
     return Evidence(
         music=music,
         song=song,
-        sung=model.sung_segments(heard.heads, heard.sounding == 0, song),
+        sung=model.sung_segments(heard.heads, heard.silent, song),
         change=change,
         unlike=_unlike(heard.heads, model.ear.heads),
         clear=1 - scipy.ndimage.maximum_filter1d(speech, 2 * NOVELTY_POINTS + 1),
@@ -135,19 +129,13 @@ def heard_again(
     for part, glimpse in zip(parts, glimpses(heard, evidence.music, again(parts), spool, model), strict=True):
         weight = weights[part].mean()
         song[part] = (song[part] + weight * glimpse) / (1 + weight)
-    return replace(evidence, song=song, sung=model.sung_segments(heard.heads, heard.sounding == 0, song))
+    return replace(evidence, song=song, sung=model.sung_segments(heard.heads, heard.silent, song))
 
 
 def _unlike(logits: Array, heads: tuple[str, ...]) -> Matrix:
     """How unlike what plays before and after every point is, ``(points,)``; to an ear without a teacher's tags nothing is alike."""
     plays = tags_of_what_plays(heads)
     return unlikeness(logits[:, plays], PIECE_POINTS) if plays else np.full(len(logits), np.inf)
-
-
-def _loud_enough(level_db: Array) -> npt.NDArray[np.bool_]:
-    """Where it is not all but silent beside the minutes around, ``(points,)``."""
-    loud = scipy.ndimage.percentile_filter(level_db, LOUD_PERCENTILE, LOUD_POINTS, mode="reflect")
-    return np.asarray(level_db >= loud - UNDER_LOUD_DB)
 
 
 def _speech(heard: Heard, model: Model) -> Matrix:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -30,6 +31,10 @@ from .spool import Spool
 WINDOW_POINTS: Final = 20
 STRIDE_POINTS: Final = 10
 SILENCE_DB: Final = -120.0
+# What lies so many dB under the loudest twentieth of the minutes around is silence: nobody mixes music under words so far that it
+# is not heard, and the tone of a room between them may sound like a score.
+LOUD_PERCENTILE, LOUD_POINTS = 95, round(600 / SEGMENT_S)
+UNDER_LOUD_DB: Final = 35.0
 # Added to the logit of dialogue. Within ten seconds, of which the surest of three count, any song may sound spoken; in a
 # programme that talks over its music, speech is the likelier. So the gate opens by `GATE_OPENING`, that is it shuts, where the
 # ear hears speech in half of the music of the minutes around, and more or less
@@ -71,6 +76,12 @@ class Heard:
     song: Matrix
     dialogue: Matrix
     duration_s: float
+
+    @cached_property
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """Where nothing sounds, or all but nothing beside the minutes around, ``(points,)``."""
+        loud = scipy.ndimage.percentile_filter(self.level_db, LOUD_PERCENTILE, LOUD_POINTS, mode="reflect")
+        return np.asarray((self.sounding == 0) | (self.level_db < loud - UNDER_LOUD_DB))
 
     def over_points(self, values: Matrix, weights: Matrix) -> Matrix:
         """The weighted mean, at every point, of numbers of the windows that hold it, ``(points,)``."""
