@@ -3,7 +3,7 @@
 Conventions: mono float32 at `RATE_HZ`; the truth is contiguous and holds one entry per
 cue and per stretch without music. A crossfade changes hands in its middle. In a *clean*
 programme nobody speaks over music; in a *dialogue* programme scenes of talk and sounds
-run on regardless of the music.
+run on regardless of the music. In *talk* nobody plays.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rooms import room_tone
 
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
 from scoreorsong.augmentation import active_rms
@@ -34,6 +35,8 @@ GAPS, GAP_CHANCES = ("speech", "ambience", "speech in ambience", "silence"), (0.
 SHORTEST_WORDS_S = 0.5
 SPEECH_DB, ROOM_DB = -24.0, -62.0
 SCORE_DB, SONG_DB = (-32.0, -20.0), (-24.0, -14.0)
+# Rooms louder than that; how long talk goes on in one, and how far it stands over it.
+ROOMS_DB, SCENE_S, OVER_ROOM_DB = (-60.0, -42.0), 300.0, (8.0, 40.0)
 # In dialogue, how far the speech stands over the music.
 OVER_SCORE_DB, OVER_SONG_DB = (0.0, 5.0, 10.0), (-5.0, 0.0, 5.0)
 
@@ -105,22 +108,49 @@ class _Piece:
 
 
 def make_programme(
-    clips: Sequence[Example], companions: Companions, *, minutes: float, dialogue: bool, seed: int
+    clips: Sequence[Example],
+    companions: Companions,
+    *,
+    slices: Sequence[str],
+    minutes: float,
+    dialogue: bool,
+    seed: int,
+    room: bool = False,
 ) -> Programme:
-    """A programme of about so many minutes from these clips and voices."""
+    """A programme of about so many minutes from clips of these slices and from voices; in a room that hums, or with a faint hiss."""
     random = np.random.default_rng([seed, dialogue])
+    clips = [clip for clip in clips if clip.slice in slices]
     shelves = {label: Shelf([c for c in clips if c.label == label], random) for label in ("score", "song")}
     voices = {
         kind: Shelf([v for v in companions.voices if v.kind == kind], random) for kind in ("speech", "noise")
     }
     pieces = list(_pieces(shelves, random, dialogue, round(minutes * 60 * RATE_HZ)))
     samples = _level(ROOM_DB) * random.standard_normal(pieces[-1].stop).astype(np.float32)
+    if room:
+        apart = np.random.default_rng([seed, dialogue, 1])  # so that all else is as without it
+        samples = _level(apart.uniform(*ROOMS_DB)) * room_tone(len(samples), apart)
     for piece in pieces:
         _lay(samples, piece, voices, random, dialogue)
     if dialogue:
         _lay_scenes(samples, pieces, voices, random)
     truth = tuple(Cue(p.start / RATE_HZ, p.stop / RATE_HZ, p.label, p.slice) for p in pieces)
     return Programme(np.clip(samples, -1, 1), truth)
+
+
+def make_talk(companions: Companions, *, minutes: float, seed: int) -> Programme:
+    """Scenes of about so many minutes in all, in rooms that hum, in which people speak and nobody plays."""
+    random = np.random.default_rng([seed, 2])
+    speech = Shelf([v for v in companions.voices if v.kind == "speech"], random)
+    scenes = [_talk(speech, random) for _ in range(max(1, round(minutes * 60 / SCENE_S)))]
+    samples = np.clip(np.concatenate(scenes), -1, 1)
+    return Programme(samples, (Cue(0.0, len(samples) / RATE_HZ, "no_music", "talk"),))
+
+
+def _talk(speech: Shelf, random: Random) -> Samples:
+    length = round(SCENE_S * RATE_HZ)
+    scene = np.zeros(length, np.float32)
+    _lay_turns(scene, 0, length, speech, random)
+    return scene + _level(SPEECH_DB - random.uniform(*OVER_ROOM_DB)) * room_tone(length, random)
 
 
 def _pieces(shelves: dict[str, Shelf], random: Random, dialogue: bool, length: int) -> Iterator[_Piece]:

@@ -26,8 +26,9 @@ os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +37,16 @@ import soundfile
 import soxr
 from batch import measured
 from mir_eval.util import match_events
-from programmes import ALL_SLICES, SUNG_SLICES, Cue, Programme, make_programme, recordings, speakers
+from programmes import (
+    ALL_SLICES,
+    SUNG_SLICES,
+    Cue,
+    Programme,
+    make_programme,
+    make_talk,
+    recordings,
+    speakers,
+)
 
 from scoreorsong.audio import RATE_HZ, read_audio
 from scoreorsong.copies import with_copies_together
@@ -52,6 +62,7 @@ from scoreorsong.timelines import timeline
 
 FOLDS = 5
 COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1
+TALK = "talk in rooms"
 LENGTHS_MIN = (10, 60, 120)
 LONG_RATE_HZ = 48000
 
@@ -98,6 +109,7 @@ def main() -> None:
     parser.add_argument(
         "--speech", metavar="PATTERN", help="recordings of others, who speak in place of the corpus's"
     )
+    parser.add_argument("--rooms", action="store_true", help="make them in rooms that hum")
     parser.add_argument(
         "--recordings", metavar="PATTERN", help="tell instead what is found in these recordings"
     )
@@ -115,24 +127,32 @@ def print_accuracy(options: argparse.Namespace) -> None:
     examples, companions = read_labels(options.labels), read_companions(options.labels)
     others = speakers(options.speech)
     models = {fold: held_out_model(fold, examples, companions, options) for fold in options.folds}
+    unmet = {fold: never_met(model, examples, companions, others) for fold, model in models.items()}
     header = ("programmes", "fold", "label", "minutes", "precision", "recall", "F1")
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
     notes = []
-    for songs, slices in (("sung songs", SUNG_SLICES), ("sung and instrumental songs", ALL_SLICES)):
-        for kind in ("clean", "dialogue"):
-            trials = {
-                str(fold): [
-                    trial(
-                        model, examples, companions, others, options.minutes, slices, kind == "dialogue", seed
-                    )
-                    for seed in range(options.programmes)
-                ]
-                for fold, model in models.items()
-            }
-            for fold, some in {**trials, "all": list(chain(*trials.values()))}.items():
-                print_labels(f"{kind}, {songs} | {fold}", some)
-                notes.append(summary(f"{kind}, {songs}, {fold}", some))
+    for kind, make in kinds(options).items():
+        trials = {
+            str(fold): [trial(model, make(*unmet[fold], seed=seed)) for seed in range(options.programmes)]
+            for fold, model in models.items()
+        }
+        for fold, some in {**trials, "all": list(chain(*trials.values()))}.items():
+            if kind != TALK:
+                print_labels(f"{kind} | {fold}", some)
+            notes.append(talked(fold, some) if kind == TALK else summary(f"{kind}, {fold}", some))
     print("\n" + "\n".join(notes))
+
+
+def kinds(options: argparse.Namespace) -> dict[str, Callable[..., Programme]]:
+    """How to make each kind of programme from clips and companions, with a seed."""
+    minutes, made = options.minutes, dict[str, Callable[..., Programme]]()
+    for songs, slices in (("sung songs", SUNG_SLICES), ("sung and instrumental songs", ALL_SLICES)):
+        for dialogue in (False, True):
+            made[f"{'dialogue' if dialogue else 'clean'}, {songs}"] = partial(
+                make_programme, slices=slices, minutes=minutes, dialogue=dialogue, room=options.rooms
+            )
+    made[TALK] = lambda _, companions, seed: make_talk(companions, minutes=minutes, seed=seed)
+    return made
 
 
 def held_out_model(
@@ -157,25 +177,19 @@ def train_held_out(examples: Sequence[Example], companions: Companions, options:
         replace(model, card={"held_out": held_out}).save(options.models / f"fold-{fold}.model")
 
 
-def trial(
-    model: Model,
-    examples: Sequence[Example],
-    companions: Companions,
-    others: tuple[Voice, ...],
-    minutes: float,
-    slices: Sequence[str],
-    dialogue: bool,
-    seed: int,
-) -> Trial:
-    """One programme of what the model never met, where `others` speak if there are any, and the timeline of it."""
+def never_met(
+    model: Model, examples: Sequence[Example], companions: Companions, others: tuple[Voice, ...]
+) -> tuple[list[Example], Companions]:
+    """The clips and voices that the model never met; `others` speak if there are any."""
     held_out = set(model.card["held_out"])
-    clips = [e for e in examples if e.group in held_out and e.slice in slices]
     voices = tuple(v for v in companions.voices if speaker_group(v) in held_out)
     if others:
         voices = (*(v for v in voices if v.kind != "speech"), *others)
-    programme: Programme = make_programme(
-        clips, replace(companions, voices=voices), minutes=minutes, dialogue=dialogue, seed=seed
-    )
+    return [e for e in examples if e.group in held_out], replace(companions, voices=voices)
+
+
+def trial(model: Model, programme: Programme) -> Trial:
+    """A programme, and the timeline of it."""
     return Trial(programme.truth, timeline(programme.samples, model=model, rate=RATE_HZ).segments)
 
 
@@ -208,6 +222,16 @@ def summary(name: str, trials: Sequence[Trial]) -> str:
     )
 
 
+def talked(name: str, trials: Sequence[Trial]) -> str:
+    """How much is called music where nobody plays, and in how many cues."""
+    cues = [cue for t in trials for cue in t.found if cue.label != "no_music"]
+    hours = sum(t.duration_s for t in trials) / 3600
+    share = sum(cue.end_s - cue.start_s for cue in cues) / 3600 / hours
+    return (
+        f"{TALK}, {name}: {share:.3f} called music, in {len(cues) / hours:.1f} cues per hour of {hours:.1f} h"
+    )
+
+
 def is_false(cue: Segment, trial: Trial) -> bool:
     """Whether less than half of a found cue has its label in truth."""
     part = slice(round(cue.start_s / STEP_S), round(cue.end_s / STEP_S))
@@ -234,7 +258,10 @@ def print_recordings(pattern: str) -> None:
         share = song_s / music_s if music_s else np.nan
         rows.append((found.duration_s / 60, music_s / found.duration_s, share, sum(map(len, lengths_s[:2]))))
         print_recording(Path(path).name, rows[-1])
-    print_recording(f"mean of {len(rows)}", np.nanmean(rows, axis=0))
+    means = (
+        np.ma.masked_invalid(rows).mean(axis=0).filled(np.nan)
+    )  # where there is no music, none of it is a song
+    print_recording(f"mean of {len(rows)}", means)
 
 
 def print_recording(name: str, row: Iterable[float]) -> None:
