@@ -36,6 +36,7 @@ import scoreorsong
 
 # Of these rooms the pages tell the constants too.
 from scoreorsong import audio, decision, ears, features, fitting, hearing, metric, model, prediction, spectra  # noqa: F401
+from scoreorsong import backgrounds as backgrounds
 from scoreorsong import evidence as evidence
 from scoreorsong import listening as listening
 from scoreorsong.audio import read_audio

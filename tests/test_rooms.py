@@ -22,7 +22,7 @@ ORDER = (
     "acquaintance", "augmentation", "takes", "folds", "ears", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
     "breakdown", "families", "baselines", "remarks", "lessons", "folders", "formats", "pages", "curve_tables", "charts", "publication", "evaluation",
     "training", "workers", "cluster", "results", "tables", "albums", "batch",
-    "segments", "timecode", "exports", "cuesheet", "listening", "decoding", "evidence", "timelines", "plots", "player", "report",
+    "segments", "timecode", "exports", "cuesheet", "listening", "backgrounds", "decoding", "evidence", "timelines", "plots", "player", "report",
     "__init__", "cli", "__main__",
 )  # fmt: skip
 MAX_MODULE_LINES, MAX_BODY_LINES, MEDIAN_BODY_LINES = 400, 40, 8

@@ -34,11 +34,11 @@ from scoreorsong.listening import (
     STRIDE_POINTS,
     TALK_POINTS,
     WINDOW_POINTS,
-    _least,
     _Meter,
     _openings,
     _windows,
     glimpses,
+    least_hidden,
     listen,
 )
 from scoreorsong.spectra import HOP, analyze, joined
@@ -248,7 +248,7 @@ ALIKE, RISING, AWAY = np.full(300, -1.0), 1.0 + np.arange(100), np.full(30, np.i
     ],
 )
 def test_glimpses_are_taken_where_least_is_spoken(hidden, points):
-    assert _least(hidden).tolist() == list(points)
+    assert least_hidden(hidden).tolist() == list(points)
 
 
 def test_a_glimpse_is_the_call_on_what_is_left_between_the_words(programme, heard, spool):

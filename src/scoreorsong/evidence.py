@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,11 +16,12 @@ import numpy.typing as npt
 import scipy.ndimage
 from scipy.special import expit, log_expit
 
+from .backgrounds import backgrounds
 from .decision import Matrix
 from .decoding import Run, decode, novelty, unlikeness
 from .features import SEGMENT_S
 from .hearing import MUSIC, SPEECH, tags_of_what_plays
-from .listening import Heard, glimpses
+from .listening import Heard, glimpses, spoken_around
 from .model import Model
 from .spectra import Array
 from .spool import Spool
@@ -81,6 +83,10 @@ class Evidence:
         """The likeliest sequence of `STATES`."""
         return decode(self.gains(), self.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])
 
+    def cues(self) -> list[slice]:
+        """The points of those with music."""
+        return [slice(first, end) for first, end, state in self.runs() if STATES[state] != "no_music"]
+
     def gains(self) -> Matrix:
         """The log likelihood of each of `STATES`, ``(points, 3)``."""
         there = MUSIC_WEIGHT * log_expit(self.music)
@@ -119,13 +125,29 @@ def weigh(heard: Heard, model: Model) -> Evidence:
     )
 
 
+def without_backgrounds(evidence: Evidence, heard: Heard, spool: Spool, model: Model) -> Evidence:
+    """The evidence, with none for music in what is the background of a scene only.
+
+    What was found to be background is what the rest is compared with, until no more is found.
+    """
+    speech = spoken_around(heard, model)
+    while True:
+        cues, without, music = evidence.cues(), heard.sounding > 0, evidence.music.copy()
+        for cue in cues:
+            without[cue] = False
+        for points in chain.from_iterable(backgrounds(cue, without, speech, spool) for cue in cues):
+            music[points] = -SUREST
+        if np.array_equal(music, evidence.music):
+            return evidence
+        evidence = replace(evidence, music=music)
+
+
 def heard_again(
     evidence: Evidence, heard: Heard, spool: Spool, model: Model, again: Again = iter
 ) -> Evidence:
     """The evidence, that for a song weighed against what each run of music sounds like where least is spoken over it."""
     weights, song = GLIMPSE_WEIGHT * heard.spoken(), evidence.song.copy()
-    music = (slice(first, end) for first, end, state in evidence.runs() if STATES[state] != "no_music")
-    parts = [part for part in music if weights[part].any()]  # never any of a model that knows no dialogue
+    parts = [cue for cue in evidence.cues() if weights[cue].any()]  # none if the model knows no dialogue
     for part, glimpse in zip(parts, glimpses(heard, evidence.music, again(parts), spool, model), strict=True):
         weight = weights[part].mean()
         song[part] = (song[part] + weight * glimpse) / (1 + weight)

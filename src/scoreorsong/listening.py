@@ -127,24 +127,32 @@ def glimpses(heard: Heard, music: Matrix, parts: Iterable[slice], spool: Spool, 
     parts : of the points.
     spool : the spectra of the source, as `listen` left them.
     """
+    hidden = np.where(music > 0, spoken_around(heard, model), np.inf)
+    return [_song_at(part.start + least_hidden(hidden[part]), spool, model) for part in parts]
+
+
+def spoken_around(heard: Heard, model: Model) -> Matrix:
+    """The logit that someone speaks at or beside every point, ``(points,)``."""
     speech = heard.heads[:, model.ear.heads.index(SPEECH)].astype(np.float64)
-    around = scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest")
-    hidden = np.where(music > 0, around, np.inf)
-    return [_song_at(part.start + _least(hidden[part]), spool, model) for part in parts]
+    return np.asarray(scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest"))
 
 
-def _least(hidden: Matrix) -> npt.NDArray[np.intp]:
+def least_hidden(hidden: Matrix) -> npt.NDArray[np.intp]:
     """The points to glimpse at, in order of time."""
     share, clear = int(GLIMPSE_SHARE * len(hidden)), int((hidden < 0).sum())
     count = min(max(LEAST_GLIMPSED, share, clear), MOST_GLIMPSED)
     return np.sort(np.argsort(hidden, kind="stable")[:count])
 
 
+def sound_of(points: npt.NDArray[np.intp], spool: Spool) -> Spectra:
+    """The spectra of these points, in order of time, as if they followed one another."""
+    stretches = np.split(points, np.flatnonzero(np.diff(points) > 1) + 1)
+    return joined([spool[int(s[0]) * SEGMENT_FRAMES : (int(s[-1]) + 1) * SEGMENT_FRAMES] for s in stretches])
+
+
 def _song_at(points: npt.NDArray[np.intp], spool: Spool, model: Model) -> float:
     """The decision's logit of these points as if they followed one another."""
-    stretches = np.split(points, np.flatnonzero(np.diff(points) > 1) + 1)
-    parts = [spool[int(s[0]) * SEGMENT_FRAMES : (int(s[-1]) + 1) * SEGMENT_FRAMES] for s in stretches]
-    *_, scores = _heard(joined(parts), model)
+    *_, scores = _heard(sound_of(points, spool), model)
     return float(model.decision.of_scores(scores)[0])
 
 

@@ -2,8 +2,9 @@
 
 Conventions: times are seconds from the start of the source; segments follow one another without
 gap or overlap from 0 to its end. `listening` says what is heard at every point of half a second,
-`evidence` what that speaks for, and `decoding` finds the likeliest sequence. What is found is heard
-again where least is spoken over it, and the sequence then found anew.
+`evidence` what that speaks for, and `decoding` finds the likeliest sequence. What of it is only the
+background of a scene is taken away (`backgrounds`), the rest heard again where least is spoken over
+it, and the sequence then found anew.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .audio import Audio, Samples, Source, open_audio
 from .blas import one_blas_thread
 from .cuesheet import cue_sheet_page, cue_sheet_table, cues, read_usage_map
 from .decoding import Run
-from .evidence import STATES, Again, Evidence, heard_again, weigh
+from .evidence import STATES, Again, Evidence, heard_again, weigh, without_backgrounds
 from .extraction import warn_if_odd
 from .features import SEGMENT_S
 from .hearing import voice_in
@@ -235,7 +236,8 @@ def of_audio(
     model = model or default_model()
     with one_blas_thread(), Spool() as spool:  # many small products: threads would only wait for one another
         heard = listen(progress(audio), model, spool)
-        evidence = heard_again(weigh(heard, model), heard, spool, model, again)
+        evidence = without_backgrounds(weigh(heard, model), heard, spool, model)
+        evidence = heard_again(evidence, heard, spool, model, again)
     warn_if_odd(audio, heard.duration_s, silent=not heard.sounding.any())
     return Timeline(
         source=audio.name,
