@@ -3,7 +3,7 @@
 Conventions: mono float32 at `RATE_HZ`; the truth is contiguous and holds one entry per
 cue and per stretch without music. A crossfade changes hands in its middle. In a *clean*
 programme nobody speaks over music; in a *dialogue* programme scenes of talk and sounds
-run on regardless of the music. In *talk* nobody plays.
+run on regardless of the music. In *talk* nobody plays; under *narration* someone always does.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ SPEECH_DB, ROOM_DB = -24.0, -62.0
 SCORE_DB, SONG_DB = (-32.0, -20.0), (-24.0, -14.0)
 # Rooms louder than that; how long talk goes on in one, and how far it stands over it.
 ROOMS_DB, SCENE_S, OVER_ROOM_DB = (-60.0, -42.0), 300.0, (8.0, 40.0)
+# How far music lies under narration.
+UNDER_WORDS_DB = (10.0, 18.0)
 # In dialogue, how far the speech stands over the music.
 OVER_SCORE_DB, OVER_SONG_DB = (0.0, 5.0, 10.0), (-5.0, 0.0, 5.0)
 
@@ -151,6 +153,24 @@ def _talk(speech: Shelf, random: Random) -> Samples:
     scene = np.zeros(length, np.float32)
     _lay_turns(scene, 0, length, speech, random)
     return scene + _level(SPEECH_DB - random.uniform(*OVER_ROOM_DB)) * room_tone(length, random)
+
+
+def make_narration(
+    clips: Sequence[Example], companions: Companions, *, minutes: float, seed: int
+) -> Programme:
+    """Scores in a row, of so many minutes in all, far under people who speak throughout."""
+    random = np.random.default_rng([seed, 3])
+    scores = Shelf([clip for clip in clips if clip.slice == "score-core"], random)
+    speech = Shelf([v for v in companions.voices if v.kind == "speech"], random)
+    samples, truth, at = np.zeros(round(minutes * 60 * RATE_HZ), np.float32), list[Cue](), 0
+    while at < len(samples):
+        score = scores.take()[: len(samples) - at]
+        end, level_db = at + len(score), SPEECH_DB - random.uniform(*UNDER_WORDS_DB)
+        samples[at:end] = score * np.float32(_level(level_db) / active_rms(score))
+        truth.append(Cue(at / RATE_HZ, end / RATE_HZ, "score", "score-core"))
+        at = end
+    _lay_turns(samples, 0, len(samples), speech, random)
+    return Programme(np.clip(samples, -1, 1), tuple(truth))
 
 
 def _pieces(shelves: dict[str, Shelf], random: Random, dialogue: bool, length: int) -> Iterator[_Piece]:

@@ -9,7 +9,8 @@ The groups of the corpus fall into five folds. A programme is made from the clip
 fold and heard by a model of the other four, which is trained at need (about a quarter of an hour)
 and kept in the folder `--models`. The constants of the timeline were chosen on such programmes, most of them on
 those of folds 0 and 1 only; README.md tells which, and what that is worth.
-Durations within a second of a true boundary count for nobody.
+Durations within a second of a true boundary count for nobody. Beside these, people talk in rooms that hum, where
+nothing should be found, and speak over scores in a row, all of which should; `--rooms` makes the others in such rooms too.
 
 `--recordings` tells instead what is found in recordings of others: how much of each is music, how much of that a song, and in how many
 cues. Whole songs are not sung throughout, and are songs all the same; where nobody plays, nothing should be found.
@@ -42,6 +43,7 @@ from programmes import (
     SUNG_SLICES,
     Cue,
     Programme,
+    make_narration,
     make_programme,
     make_talk,
     recordings,
@@ -62,7 +64,7 @@ from scoreorsong.timelines import timeline
 
 FOLDS = 5
 COLLAR_S, BOUNDARY_S, STEP_S = 1.0, 3.0, 0.1
-TALK = "talk in rooms"
+TALK, NARRATION = "talk in rooms", "narration over scores"
 LENGTHS_MIN = (10, 60, 120)
 LONG_RATE_HZ = 48000
 
@@ -137,9 +139,11 @@ def print_accuracy(options: argparse.Namespace) -> None:
             for fold, model in models.items()
         }
         for fold, some in {**trials, "all": list(chain(*trials.values()))}.items():
-            if kind != TALK:
+            if kind in (TALK, NARRATION):
+                notes.append(found_music(f"{kind}, {fold}", some))
+            else:
                 print_labels(f"{kind} | {fold}", some)
-            notes.append(talked(fold, some) if kind == TALK else summary(f"{kind}, {fold}", some))
+                notes.append(summary(f"{kind}, {fold}", some))
     print("\n" + "\n".join(notes))
 
 
@@ -152,6 +156,7 @@ def kinds(options: argparse.Namespace) -> dict[str, Callable[..., Programme]]:
                 make_programme, slices=slices, minutes=minutes, dialogue=dialogue, room=options.rooms
             )
     made[TALK] = lambda _, companions, seed: make_talk(companions, minutes=minutes, seed=seed)
+    made[NARRATION] = partial(make_narration, minutes=minutes)
     return made
 
 
@@ -222,8 +227,8 @@ def summary(name: str, trials: Sequence[Trial]) -> str:
     )
 
 
-def talked(name: str, trials: Sequence[Trial]) -> str:
-    """How much is called music where nobody plays, and in how many cues."""
+def found_music(name: str, trials: Sequence[Trial]) -> str:
+    """How much is called music, and in how many cues, where nobody plays or someone always does."""
     cues = [cue for t in trials for cue in t.found if cue.label != "no_music"]
     hours = sum(t.duration_s for t in trials) / 3600
     share = sum(cue.end_s - cue.start_s for cue in cues) / 3600 / hours
