@@ -232,9 +232,7 @@ def found_music(name: str, trials: Sequence[Trial]) -> str:
     cues = [cue for t in trials for cue in t.found if cue.label != "no_music"]
     hours = sum(t.duration_s for t in trials) / 3600
     share = sum(cue.end_s - cue.start_s for cue in cues) / 3600 / hours
-    return (
-        f"{TALK}, {name}: {share:.3f} called music, in {len(cues) / hours:.1f} cues per hour of {hours:.1f} h"
-    )
+    return f"{name}: {share:.3f} called music, in {len(cues) / hours:.1f} cues per hour of {hours:.1f} h"
 
 
 def is_false(cue: Segment, trial: Trial) -> bool:
