@@ -84,7 +84,7 @@ class Evidence:
         return decode(self.gains(), self.costs(), [round(s / SEGMENT_S) for s in SHORTEST_S])
 
     def cues(self) -> list[slice]:
-        """The points of those with music."""
+        """The points of every run with music."""
         return [slice(first, end) for first, end, state in self.runs() if STATES[state] != "no_music"]
 
     def gains(self) -> Matrix:
