@@ -9,7 +9,7 @@ from itertools import pairwise, repeat
 
 import numpy as np
 import pytest
-from helpers import RATE_HZ, noise, score, small_model, song, speech, write_wav
+from helpers import RATE_HZ, harmonics, noise, score, small_model, song, speech, write_wav
 
 from scoreorsong import timeline
 from scoreorsong.errors import AudioError
@@ -179,6 +179,12 @@ def test_a_cue_under_speech_stays_one_cue():
     samples[15 * RATE_HZ : 25 * RATE_HZ] += 0.5 * speech(61, 10.0)
     found = timeline(samples, rate=RATE_HZ, model=small_model())
     assert [segment.label for segment in found.segments] == ["score"]
+
+
+def test_in_a_room_that_hums_nobody_plays():
+    hum = 0.05 * harmonics(110, 60.0) + noise(1, 60.0)
+    found = timeline(hum, rate=RATE_HZ, model=small_model())
+    assert [segment.label for segment in found.segments] == ["no_music"]
 
 
 def test_what_comes_much_later_changes_nothing(programme, heard):
