@@ -123,9 +123,7 @@ def make_programme(
     random = np.random.default_rng([seed, dialogue])
     clips = [clip for clip in clips if clip.slice in slices]
     shelves = {label: Shelf([c for c in clips if c.label == label], random) for label in ("score", "song")}
-    voices = {
-        kind: Shelf([v for v in companions.voices if v.kind == kind], random) for kind in ("speech", "noise")
-    }
+    voices = {kind: _voices(companions, kind, random) for kind in ("speech", "noise")}
     pieces = list(_pieces(shelves, random, dialogue, round(minutes * 60 * RATE_HZ)))
     samples = _level(ROOM_DB) * random.standard_normal(pieces[-1].stop).astype(np.float32)
     if room:
@@ -142,10 +140,14 @@ def make_programme(
 def make_talk(companions: Companions, *, minutes: float, seed: int) -> Programme:
     """Scenes of about so many minutes in all, in rooms that hum, in which people speak and nobody plays."""
     random = np.random.default_rng([seed, 2])
-    speech = Shelf([v for v in companions.voices if v.kind == "speech"], random)
+    speech = _voices(companions, "speech", random)
     scenes = [_talk(speech, random) for _ in range(max(1, round(minutes * 60 / SCENE_S)))]
     samples = np.clip(np.concatenate(scenes), -1, 1)
     return Programme(samples, (Cue(0.0, len(samples) / RATE_HZ, "no_music", "talk"),))
+
+
+def _voices(companions: Companions, kind: str, random: Random) -> Shelf:
+    return Shelf([voice for voice in companions.voices if voice.kind == kind], random)
 
 
 def _talk(speech: Shelf, random: Random) -> Samples:
@@ -161,7 +163,7 @@ def make_narration(
     """Scores in a row, of so many minutes in all, far under people who speak throughout."""
     random = np.random.default_rng([seed, 3])
     scores = Shelf([clip for clip in clips if clip.slice == "score-core"], random)
-    speech = Shelf([v for v in companions.voices if v.kind == "speech"], random)
+    speech = _voices(companions, "speech", random)
     samples, truth, at = np.zeros(round(minutes * 60 * RATE_HZ), np.float32), list[Cue](), 0
     while at < len(samples):
         score = scores.take()[: len(samples) - at]

@@ -10,18 +10,16 @@ which least is spoken.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from .decision import Matrix
 from .features import SEGMENT_S
-from .listening import least_hidden, sound_of
+from .listening import Points, least_hidden, sound_of
 from .spectra import SILENCE_POWER
 from .spool import Spool
-
-Points: TypeAlias = npt.NDArray[np.intp]
 
 BANDS: Final = 24  # so wide that steady noise hardly wavers in them
 MOST_CHANGED: Final = 4  # of them; a dull sound leaves all others as they are

@@ -52,6 +52,7 @@ LEAST_GLIMPSED, MOST_GLIMPSED = 10, 120
 GLIMPSE_REACH: Final = 3  # points around which nobody speaks
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
+Points: TypeAlias = npt.NDArray[np.intp]  # in order of time
 # Logits of a song if nobody speaks and if somebody does, and of dialogue.
 Votes: TypeAlias = tuple[float, float, float]
 
@@ -137,20 +138,20 @@ def spoken_around(heard: Heard, model: Model) -> Matrix:
     return np.asarray(scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest"))
 
 
-def least_hidden(hidden: Matrix) -> npt.NDArray[np.intp]:
-    """The points to glimpse at, in order of time."""
+def least_hidden(hidden: Matrix) -> Points:
+    """The points to glimpse at."""
     share, clear = int(GLIMPSE_SHARE * len(hidden)), int((hidden < 0).sum())
     count = min(max(LEAST_GLIMPSED, share, clear), MOST_GLIMPSED)
     return np.sort(np.argsort(hidden, kind="stable")[:count])
 
 
-def sound_of(points: npt.NDArray[np.intp], spool: Spool) -> Spectra:
-    """The spectra of these points, in order of time, as if they followed one another."""
+def sound_of(points: Points, spool: Spool) -> Spectra:
+    """The spectra of these points as if they followed one another."""
     stretches = np.split(points, np.flatnonzero(np.diff(points) > 1) + 1)
     return joined([spool[int(s[0]) * SEGMENT_FRAMES : (int(s[-1]) + 1) * SEGMENT_FRAMES] for s in stretches])
 
 
-def _song_at(points: npt.NDArray[np.intp], spool: Spool, model: Model) -> float:
+def _song_at(points: Points, spool: Spool, model: Model) -> float:
     """The decision's logit of these points as if they followed one another."""
     *_, scores = _heard(sound_of(points, spool), model)
     return float(model.decision.of_scores(scores)[0])
