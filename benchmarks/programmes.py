@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rooms import room_tone
 
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
 from scoreorsong.augmentation import active_rms
 from scoreorsong.dataset import Companions, Example, Voice
 from scoreorsong.errors import AudioError
+from scoreorsong.room_tone import room_tone
 
 Random = np.random.Generator
 

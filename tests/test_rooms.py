@@ -19,7 +19,7 @@ ORDER = (
     "errors", "files", "blas", "processes", "media", "sound_files", "audio", "recordings", "median", "spectra", "spool", "features", "extraction", "storage",
     "decision", "hearing", "metric", "estimators", "model", "card", "cohesion", "prediction", "feature_table", "label_rows", "examples",
     "likeness", "label_findings", "dataset",
-    "acquaintance", "augmentation", "takes", "folds", "ears", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
+    "acquaintance", "augmentation", "room_tone", "takes", "folds", "ears", "fitting", "heard_table", "copies", "added", "verdicts", "metrics", "figures",
     "breakdown", "families", "baselines", "remarks", "lessons", "folders", "formats", "pages", "curve_tables", "charts", "publication", "evaluation",
     "training", "workers", "cluster", "results", "tables", "albums", "batch",
     "segments", "timecode", "exports", "cuesheet", "listening", "backgrounds", "decoding", "evidence", "timelines", "plots", "player", "report",

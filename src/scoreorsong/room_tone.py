@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from scoreorsong.audio import RATE_HZ, Samples
+from .audio import RATE_HZ, Samples
 
 Random = np.random.Generator
 
