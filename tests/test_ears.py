@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from scoreorsong import ears
 from scoreorsong.dataset import Example
-from scoreorsong.ears import MOST_COMMONER, QUESTIONS, STANDALONE, fit_ears, lesson_of
+from scoreorsong.ears import MOST_COMMONER, QUESTIONS, STANDALONE, fit_ears, hear, lesson_of
 from scoreorsong.folds import INNER_FOLDS, fold_of_groups, learnable
 from scoreorsong.hearing import TAG, VOICE, context, input_names
 from scoreorsong.metric import fit_nystroem
@@ -127,6 +127,14 @@ def test_the_ear_hears_what_it_learnt(takes, model):
             heard = model.ear(take.features.segments)[:, model.ear.heads.index(question)]
             right += ((heard > 0) == truth)[sure].tolist()
         assert np.mean(right) > 0.9
+
+
+def test_rooms_teach_only_what_is_music_as_a_whole(takes):
+    rooms = [take for take in takes if take.room]
+    met, spared = (hear(some, TAGS).ear for some in (takes, [t for t in takes if not t.room]))
+    assert replace(met, overall=None).ear_id == replace(spared, overall=None).ear_id
+    assert all(met.overall(met.hear(room.features)[1][None])[0] < 0 for room in rooms)
+    assert met.ear_id != spared.ear_id
 
 
 def test_heads_are_the_tags_and_the_questions(model):

@@ -291,5 +291,7 @@ def test_a_wrapped_pipeline_predicts_files(clips):
     assert prediction.song_probability == pytest.approx(expected, abs=1e-6)
     shipped, measured = default_model(), extract(paths[-1])
     heard, row = shipped.ear.hear(measured)
-    told = shipped.listen(heard, measured.silent, float(logit(expected)), shipped.ear.music(row))
+    told = shipped.listen(
+        heard, measured.silent, float(logit(expected)), shipped.ear.music(row, len(measured.silent))
+    )
     assert (prediction.vocal_fraction, prediction.music_fraction) == (told[VOICE], told[MUSIC])

@@ -624,7 +624,9 @@ def test_a_verdict_is_the_models_judgement(takes_and_model):
         called = model.call(judgement.song_probability, judgement.fractions[MUSIC], judgement.in_doubt)
         assert (verdict.label, verdict.confident) == called
         np.testing.assert_array_equal(verdict.voice, voice_in(heard, model.ear.heads, verdict.logit))
-        sung = model.sung_segments(heard, features.silent, verdict.logit, model.ear.music(row))
+        sung = model.sung_segments(
+            heard, features.silent, verdict.logit, model.ear.music(row, len(features.silent))
+        )
         np.testing.assert_array_equal(verdict.sung, sung)
 
 

@@ -21,7 +21,7 @@ from scoreorsong.decision import SUREST_SHARE, Kernel, Scaler
 from scoreorsong.ears import QUESTIONS, Heard, balanced_weights, hear
 from scoreorsong.fitting import fit, fit_decision, fit_expert, fit_pupil
 from scoreorsong.folds import INNER_FOLDS, Table, fold_of_groups, learnable, without
-from scoreorsong.hearing import VOICE, Ear, decision_row, input_names, sung_as
+from scoreorsong.hearing import BACKGROUND, VOICE, Ear, decision_row, input_names, sung_as
 from scoreorsong.lessons import make_takes
 from scoreorsong.prediction import describe_input
 from scoreorsong.training import train_on_takes
@@ -228,11 +228,12 @@ def toys_tell_by_all_inputs(monkeypatch):
 
 
 def test_who_speaks_is_told_by_voices():
-    """Not by how music is built, nor by its timbre."""
-    names = input_names(small_model().ear.heads)
+    """Not by how music is built, nor by its timbre; but by what changes behind the words."""
+    names = np.array(input_names(small_model().ear.heads))
     flags = fitting._of_voices(len(names))
     families = np.array([describe_input(name)[0] for name in names])
-    assert set(families[flags]) == {"vocals", "tags"}
+    assert set(families[flags & (names != BACKGROUND)]) == {"vocals", "tags"}
+    assert flags[names == BACKGROUND].all()
     assert set(families[~flags]) == {"spectral", "structure"}
     for teller in (small_model().decision.dialogue.gate, small_model().decision.dialogue.hint):
         assert not teller.coefficients[~flags].any()
@@ -632,7 +633,7 @@ def test_the_share_of_music_is_of_the_clip_as_a_whole(takes, monkeypatch):
     plain = {h.take.example: h.music for h in lesson.heard if h.take.variant == "original"}
     assert all(surer[e] >= plain[e] for e in plain)
     assert sum(surer.values()) > sum(plain.values())
-    monkeypatch.setattr(Ear, "music", lambda self, row: -99.0)
+    monkeypatch.setattr(Ear, "music", lambda self, row, length: -99.0)
     ready = hear(takes, TAGS, ear=lesson.ear).heard
     assert sum(h.music for h in ready) < sum(h.music for h in lesson.heard)
 

@@ -13,7 +13,16 @@ from scoreorsong import load_model, storage
 from scoreorsong.decision import Linear
 from scoreorsong.errors import ModelError
 from scoreorsong.features import schema
-from scoreorsong.hearing import MUSIC, VOICE, context, decision_row, input_names, voice_in
+from scoreorsong.hearing import (
+    BACKGROUND,
+    MUSIC,
+    NONE,
+    VOICE,
+    context,
+    decision_row,
+    input_names,
+    voice_in,
+)
 from scoreorsong.model import MOST, Model
 
 WIDTH = 12
@@ -113,17 +122,28 @@ def test_a_song_is_likelier_sung(model):
 def test_a_clip_that_is_music_as_a_whole_is_music_in_more_places(model):
     """So much of the clip's logit is added to that of every half second; silence stays none."""
     two = replace(model, ear=replace(model.ear, heads=(VOICE, MUSIC)), voice_threshold=0.0)
-    heard = np.array([[9.0, music] for music in (-3.1, -2.9, -0.1, 0.1, 2.9, 3.1, 3.1)])
-    silent = np.arange(7) == 6
-    for music, there in ((-99, 1), (-3, 1), (-1, 2), (0, 3), (1, 4), (3, 5), (99, 5)):
-        assert two.listen(heard, silent, music=music) == {MUSIC: there / 7, VOICE: 1.0}
+    logits = (-3.1, -2.9, -0.1, 0.1, 2.9, 3.1, 3.1)
+    heard = np.array([[9.0, music] for music in logits for _ in range(2)])
+    silent = np.arange(14) >= 12
+    for music, there in ((-99, 0), (-3, 2), (-1, 4), (0, 6), (1, 8), (3, 10), (99, 12)):
+        assert two.listen(heard, silent, music=music) == {MUSIC: there / 14, VOICE: float(there > 0)}
         assert two.sung_segments(heard, silent, music=music).sum() == there
 
 
 def test_an_ear_that_met_nothing_without_music_adds_nothing(model, clips):
     row = model.ear.hear(clips[0])[1]
-    assert model.ear.music(row) == model.ear.overall(row[None])[0] != 0
-    assert replace(model.ear, overall=None).music(row) == 0
+    assert model.ear.music(row, 20) == model.ear.overall(row[None])[0] != 0
+    assert replace(model.ear, overall=None).music(row, 20) == 0
+
+
+@pytest.mark.parametrize(("change_db", "music"), [(0.0, False), (1.49, False), (1.51, True), (9.0, True)])
+def test_where_nothing_changes_nobody_plays(model, clips, change_db, music):
+    """Whatever else is heard, and whether or not more was learnt of it; but in 5 s at least."""
+    row = model.ear.hear(clips[0])[1]
+    row[input_names(model.ear.heads).index(BACKGROUND)] = np.log1p(change_db)
+    for ear in (model.ear, replace(model.ear, overall=None)):
+        assert (ear.music(row, 10) > NONE / 2) == music
+        assert ear.music(row, 9) > NONE / 2
 
 
 def test_a_call_in_doubt_is_never_sure(model):
@@ -178,7 +198,7 @@ def test_a_judgement_is_of_what_the_ear_heard(model, clips):
         scores, judgement = model.decision.scores(row), model.judge(features)
         assert judgement.song_probability == pytest.approx(expit(model.decision(row)[0]))
         assert judgement.dialogue == model.decision.share(scores)[0]
-        song, music = model.decision(row)[0], model.ear.music(row[0])
+        song, music = model.decision(row)[0], model.ear.music(row[0], len(features.silent))
         assert judgement.fractions == model.listen(heard, features.silent, song, music)
         assert judgement.in_doubt == model.decision.in_doubt(scores, model.decision(row))[0]
         assert list(judgement.deviations.values()) == scores[0].tolist()

@@ -11,7 +11,7 @@ from helpers import TAGS, bare_take, score, singing, small_takes, speech, write_
 
 from scoreorsong import takes as takes_module
 from scoreorsong.augmentation import CHECKS, COPIES, ENDS
-from scoreorsong.dataset import read_companions, read_labels
+from scoreorsong.dataset import Voice, read_companions, read_labels
 from scoreorsong.errors import AudioError
 from scoreorsong.features import SEGMENT_S
 from scoreorsong.folds import fold_of_groups, without
@@ -20,6 +20,8 @@ from scoreorsong.takes import N_VARIED, SINGING_MIXES, TEACHER_VOICE
 
 CLIPS, SPEECHES, SINGERS, NOISES = 16, 4, 3, 4
 SCENES = ("speech 2", "speech 3")
+SPOKEN_ROOMS = ("room 0", "room 1")
+ROOMS = ("quiet room", *SPOKEN_ROOMS)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_every_clip_and_voice_has_its_variants(takes):
         **{f"varied {i}": CLIPS for i in range(2, N_VARIED)},
         **{f"speech {i}": CLIPS for i in range(4)},
         "noise 0": CLIPS,
-        "noise": SPEECHES,
+        **dict.fromkeys(("noise", *ROOMS), SPEECHES),
         "over music": SINGERS * SINGING_MIXES,
         **dict.fromkeys(COPIES, CLIPS),
     }
@@ -158,7 +160,7 @@ def test_all_dialogue_is_acted_but_the_first(corpus, monkeypatch):
     monkeypatch.setattr(takes_module.augmentation, "acted", lambda samples, _: samples)
     reading = speaking()
     moved = {name for name in acting if not np.array_equal(acting[name], reading[name])}
-    assert moved == {"speech 1", *SCENES}
+    assert moved == {"speech 1", *SCENES, *SPOKEN_ROOMS}
 
 
 def test_one_alone_makes_no_scene(corpus):
@@ -215,7 +217,7 @@ def test_clips_are_music_where_they_sound(takes):
 
 def test_speech_and_noise_are_no_music(takes):
     for take in takes:
-        if take.slice in ("speech", "noise"):
+        if take.slice in ("speech", "noise") and not take.room:
             sounding = ~take.features.silent
             assert sounding.any()
             assert not take.known["music"][sounding].any()
@@ -224,11 +226,29 @@ def test_speech_and_noise_are_no_music(takes):
 
 def test_of_what_is_silent_in_a_voice_nobody_knows(takes):
     """The silence at its ends is heard as what lies beside it."""
-    voices = [t for t in takes if t.slice in ("speech", "singing", "noise") and t.variant != "over music"]
+    voices = [t for t in takes if isinstance(t.example, Voice) and t.variant != "over music" and not t.room]
     assert any(t.features.silent.any() for t in voices)
     for take in voices:
         for known in take.known.values():
             np.testing.assert_array_equal(np.isnan(known), take.features.silent)
+
+
+def test_a_room_is_told_as_a_whole_only(takes):
+    rooms = [t for t in takes if t.room]
+    assert {t.variant for t in rooms} == set(ROOMS)
+    for take in rooms:
+        assert take.label == "no_music"
+        assert take.groups == {take.group}
+        assert take.known.keys() == {"voice", "music", "speech"}
+        assert all(np.isnan(known).all() and len(known) for known in take.known.values())
+
+
+def test_who_speaks_in_a_room_stands_over_it(corpus, monkeypatch):
+    monkeypatch.setattr(takes_module.augmentation, "vary", lambda samples, _: samples)
+    rooms = [t for t in make_takes([], corpus[1]) if t.room]
+    quiet, loud, silent = ([t.features["level_range"] for t in rooms if t.variant == v] for v in ROOMS)
+    assert max(quiet) < 8 < min(loud)
+    assert np.mean(loud) + 5 < np.mean(silent)
 
 
 def test_solo_singing_is_known_as_such(takes):
@@ -308,7 +328,7 @@ def test_speech_is_known_where_someone_speaks_over_a_clip(takes):
         spoken = take.known["speech"]
         if take.variant in SCENES:  # in one of which rests may leave no half second to words alone
             assert not (spoken == 0).all()
-        elif take.variant.startswith("speech") or take.slice == "speech":
+        elif take.variant.startswith("speech") or (take.slice == "speech" and not take.room):
             assert (spoken == 1).any()
         elif take.label in ("score", "song", "singing"):
             assert not spoken.any()

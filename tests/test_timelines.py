@@ -26,11 +26,18 @@ from scoreorsong.evidence import (
     weigh,
 )
 from scoreorsong.features import SEGMENT_FRAMES, SEGMENT_S, measure
-from scoreorsong.hearing import MUSIC, SPEECH, STANDALONE, VOICE, decision_row
-from scoreorsong.listening import (
-    GATE_OPENING,
+from scoreorsong.hearing import (
     LEAST_GLIMPSED,
     MOST_GLIMPSED,
+    MUSIC,
+    SPEECH,
+    STANDALONE,
+    VOICE,
+    decision_row,
+    least_hidden,
+)
+from scoreorsong.listening import (
+    GATE_OPENING,
     STRIDE_POINTS,
     TALK_POINTS,
     WINDOW_POINTS,
@@ -38,7 +45,6 @@ from scoreorsong.listening import (
     _openings,
     _windows,
     glimpses,
-    least_hidden,
     listen,
 )
 from scoreorsong.spectra import HOP, analyze, joined

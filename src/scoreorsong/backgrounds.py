@@ -16,13 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .decision import Matrix
-from .features import SEGMENT_S
-from .listening import Points, least_hidden, sound_of
+from .features import BANDS, SEGMENT_S
+from .hearing import Points, least_hidden, most_changed
+from .listening import sound_of
 from .spectra import SILENCE_POWER
 from .spool import Spool
 
-BANDS: Final = 24  # so wide that steady noise hardly wavers in them
-MOST_CHANGED: Final = 4  # of them; a dull sound leaves all others as they are
 LEVELS: Final = (20, 35, 50, 65)  # percentiles
 AROUND_POINTS: Final = round(120 / SEGMENT_S)  # before and after a run
 # How much of that is without music at least, and how much of this spoken over: what was taken for none between cues that go on,
@@ -62,16 +61,11 @@ def _blocks(points: Points) -> Iterator[Points]:
 
 
 def _alike(one: Matrix, other: Matrix) -> bool:
-    return _most(np.abs(one - other).mean(axis=0)) < ALIKE_DB
+    return most_changed(np.abs(one - other).mean(axis=0)) < ALIKE_DB
 
 
 def _steady(sound: Matrix) -> bool:
-    return _most(sound[-1] - sound[0]) < STEADY_DB
-
-
-def _most(by_band: Matrix) -> float:
-    """The mean of the bands with most."""
-    return float(np.sort(by_band)[-MOST_CHANGED:].mean())
+    return most_changed(sound[-1] - sound[0]) < STEADY_DB
 
 
 def _sound(points: Points, speech: Matrix, spool: Spool) -> Matrix:

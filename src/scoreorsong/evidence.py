@@ -20,8 +20,8 @@ from .backgrounds import backgrounds
 from .decision import Matrix
 from .decoding import Run, decode, novelty, unlikeness
 from .features import SEGMENT_S
-from .hearing import MUSIC, SPEECH, tags_of_what_plays
-from .listening import Heard, glimpses, spoken_around
+from .hearing import MUSIC, SPEECH, spoken_around, tags_of_what_plays
+from .listening import Heard, glimpses
 from .model import Model
 from .spectra import Array
 from .spool import Spool
@@ -130,7 +130,7 @@ def without_backgrounds(evidence: Evidence, heard: Heard, spool: Spool, model: M
 
     What was found to be background is what the rest is compared with, until no more is found.
     """
-    speech = spoken_around(heard, model)
+    speech = spoken_around(heard.heads, model.ear.heads)
     while True:
         cues, without, music = evidence.cues(), heard.sounding > 0, evidence.music.copy()
         for cue in cues:

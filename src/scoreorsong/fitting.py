@@ -196,7 +196,7 @@ def _fit_teller(scores: Matrix, table: Table, spoken: Flags, *, missed: float) -
 
 
 def _of_voices(n_inputs: int) -> Flags:
-    """Which of the decision's inputs tell of voices: the vocal features and what the ear heard; how music is built says nothing of who speaks."""
+    """Which of the decision's inputs tell of voices: the vocal features, what changes behind the words and what the ear heard; how music is built says nothing of who speaks."""
     flags = np.ones(n_inputs, np.bool_)
     flags[: len(schema.FEATURES)] = [feature.family == "vocals" for feature in schema.FEATURES]
     return flags

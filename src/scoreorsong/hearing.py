@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,11 @@ from scipy.special import expit
 
 from . import storage
 from .decision import Kernel, Linear, Matrix, Rows, Scaler
-from .features import PART_SEGMENTS, SEGMENT_S, Features, schema
+from .features import BANDS, PART_SEGMENTS, SEGMENT_S, Features, schema
 from .spectra import Array
 
 Flags = npt.NDArray[np.bool_]
+Points: TypeAlias = npt.NDArray[np.intp]  # segments, in order of time
 
 VOICE, MUSIC, SPEECH = "voice", "music", "speech"
 TAG: Final = "tag_"  # how the heads of tags begin; a teacher has a tag "voice" too
@@ -41,7 +42,6 @@ VOICE_WORDS: Final = {
 }
 CONTEXT_SEGMENTS: Final = 3  # to each side
 EAR_ROWS: Final = 512
-SUREST_MUSIC: Final = 3.0  # held within which the logit that a clip is music is added to that of its segments
 VOICE_SMOOTHING: Final = 3  # segments over which the voice's logit is averaged before it is believed
 # Songs are sung and most scores are not: so much of the logit of a song, held within ±`SUREST_SONG`, is added to the voice's.
 SUNG_AS_SONG: Final = 0.8
@@ -51,6 +51,17 @@ SUREST_SONG: Final = 2.0
 TAKEN_OFF: Final = 0.5
 SUREST_PERCENTILE: Final = 90
 MINUTE_SEGMENTS: Final = round(60 / SEGMENT_S)
+# Between words, and in the rests of a scene, what lies behind them shows clearly: in all segments around which nobody
+# speaks, or the least spoken ones: this share of them, and as many as there must and may be.
+GLIMPSE_SHARE: Final = 0.15
+LEAST_GLIMPSED, MOST_GLIMPSED = 10, 120
+GLIMPSE_REACH: Final = 3  # segments around which nobody speaks
+MOST_CHANGED: Final = 4  # of the bands; a dull sound leaves all others as they are
+CHANGE_PERCENTILES: Final = (20, 65)
+# Where less changes in so many segments or more, nobody plays; of 8,700 renderings of music, with noise as loud or under speech
+# too, none changes so little.
+STILL_DB, LEAST_STILL = 1.5, round(5 / SEGMENT_S)
+NONE: Final = -1e3  # added to the logit of music there
 
 
 @dataclass(frozen=True)
@@ -88,9 +99,15 @@ class Ear:
         heard = self(features.segments)
         return heard, decision_row(features, heard, self.heads)
 
-    def music(self, row: Matrix) -> float:
-        """The logit that a clip of these inputs is music as a whole; 0 where nothing is known of that."""
-        return 0.0 if self.overall is None else float(self.overall(row[None])[0])
+    def music(self, row: Matrix, length: int) -> float:
+        """The logit that a clip of these inputs is music as a whole; 0 where nothing is known of that, but for what is still.
+
+        `length` is that of the clip in segments: in a second of music too little happens.
+        """
+        change = row[len(schema.NAMES)]  # `BACKGROUND`, which follows the features
+        still = length >= LEAST_STILL and change < np.log1p(STILL_DB)
+        known = 0.0 if self.overall is None else float(self.overall(row[None])[0])
+        return known + (NONE if still else 0.0)
 
     @property
     def ear_id(self) -> str:
@@ -131,8 +148,7 @@ def tags_of_what_plays(heads: tuple[str, ...]) -> list[int]:
 
 def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...], music: float = 0.0) -> Flags:
     """Which segments are music, ``(segments,)``, in a clip that is music as a whole with this logit."""
-    added = float(np.clip(music, -SUREST_MUSIC, SUREST_MUSIC))
-    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] + added > 0))
+    return np.asarray(~silent & (heard[:, heads.index(MUSIC)] + music > 0))
 
 
 def voice_in(heard: Rows, heads: tuple[str, ...], song: float | Matrix = 0.0) -> Matrix:
@@ -148,6 +164,25 @@ def sung_as(song: float | Matrix) -> Matrix:
     return np.asarray(SUNG_AS_SONG * np.clip(song, -SUREST_SONG, SUREST_SONG))
 
 
+def spoken_around(heard: Rows, heads: tuple[str, ...]) -> Matrix:
+    """The logit that someone speaks at or beside every segment, ``(segments,)``."""
+    speech = heard[:, heads.index(SPEECH)].astype(np.float64)
+    return np.asarray(scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest"))
+
+
+def least_hidden(hidden: Matrix) -> Points:
+    """The segments to glimpse at, by the logit that words hide each."""
+    share, clear = int(GLIMPSE_SHARE * len(hidden)), int((hidden < 0).sum())
+    count = min(max(LEAST_GLIMPSED, share, clear), MOST_GLIMPSED)
+    return np.sort(np.argsort(hidden, kind="stable")[:count])
+
+
+def most_changed(by_band: Matrix) -> float:
+    """The mean of the bands with most, ``(bands,)``."""
+    return float(np.sort(by_band)[-MOST_CHANGED:].mean())
+
+
+BACKGROUND: Final = "background_change"
 VOICE_SUMMARY: Final = ("mean", "low", "middle", "high", "surest_2s", "surest_10s", "changes")
 SUREST_STRETCHES_S: Final = (2.0, 10.0)
 SPEECH_SUMMARY: Final = ("evidence", "mean", "share", "low", "middle", "high")
@@ -158,23 +193,31 @@ def input_names(heads: tuple[str, ...]) -> tuple[str, ...]:
     tags = [head for head in heads if head.startswith(TAG)]
     heard = [f"{tag}_{key}" for key in ("mean", "high", "std") for tag in tags]
     speech, voice = (f"speech_{key}" for key in SPEECH_SUMMARY), (f"voice_{key}" for key in VOICE_SUMMARY)
-    return (*schema.NAMES, *heard, *speech, *voice)
+    return (*schema.NAMES, BACKGROUND, *heard, *speech, *voice)
 
 
 def decision_row(features: Features, heard: Matrix, heads: tuple[str, ...]) -> Matrix:
     """The decision's inputs for one clip, in the order of `input_names`; of a long one the mean over its minutes."""
-    sounding = heard[~features.silent] if not features.silent.all() else heard
+    sounding = np.flatnonzero(~features.silent | features.silent.all())
     minutes = np.array_split(sounding, max(1, round(len(sounding) / PART_SEGMENTS)))
-    summary = np.mean([_summary(minute, heads) for minute in minutes], axis=0)
+    summary = np.mean([_summary(features.segments[m], heard[m], heads) for m in minutes], axis=0)
     return np.concatenate([features.clip, summary])
 
 
-def _summary(sounding: Matrix, heads: tuple[str, ...]) -> Matrix:
-    """What the ear heard in some segments: the tags, then speech, then the voice."""
+def _summary(segments: Array, sounding: Matrix, heads: tuple[str, ...]) -> Matrix:
+    """What happens in some segments behind the words, and what the ear heard: the tags, then speech, then the voice."""
+    background = _background_change(segments, spoken_around(sounding, heads))
     tags = sounding[:, [i for i, head in enumerate(heads) if head.startswith(TAG)]]
     summary = [tags.mean(axis=0), np.quantile(tags, 0.9, axis=0), tags.std(axis=0)]
     speech, voice = sounding[:, heads.index(SPEECH)], sounding[:, heads.index(VOICE)]
-    return np.concatenate([*summary, _speech_summary(speech), _voice_summary(voice)])
+    return np.concatenate([[background], *summary, _speech_summary(speech), _voice_summary(voice)])
+
+
+def _background_change(segments: Array, hidden: Matrix) -> float:
+    """By how many dB the level changes where least is spoken, in the bands in which it does most; ln(1 + dB)."""
+    levels_db = segments[least_hidden(hidden), :BANDS].astype(np.float64)
+    low, high = np.percentile(levels_db, CHANGE_PERCENTILES, axis=0)
+    return float(np.log1p(most_changed(high - low)))
 
 
 def _speech_summary(logits: Matrix) -> Matrix:

@@ -23,7 +23,7 @@ from scipy.special import expit, logit
 from .audio import RATE_HZ, Samples
 from .decision import Decision, Matrix
 from .features import SEGMENT_FRAMES, SEGMENT_S, measure
-from .hearing import MUSIC, SPEECH
+from .hearing import MUSIC, SPEECH, Points, least_hidden, spoken_around
 from .model import Model
 from .spectra import HOP, Array, Spectra, joined, stream
 from .spool import Spool
@@ -45,14 +45,8 @@ TALK_GAIN: Final = 2.0
 TALK_POINTS: Final = round(600 / SEGMENT_S)
 UNKNOWN_POINTS: Final = 20
 GATE_WINDOWS: Final = 3
-# Between words, and in the rests of a scene, music shows clearly. Of a part with music are heard again all points around which
-# nobody speaks, or the least spoken ones: this share of them, and as many as there must and may be.
-GLIMPSE_SHARE: Final = 0.15
-LEAST_GLIMPSED, MOST_GLIMPSED = 10, 120
-GLIMPSE_REACH: Final = 3  # points around which nobody speaks
 NO_GATE: Final = -1e3  # the logit of a model that was trained without dialogue
 
-Points: TypeAlias = npt.NDArray[np.intp]  # in order of time
 # Logits of a song if nobody speaks and if somebody does, and of dialogue.
 Votes: TypeAlias = tuple[float, float, float]
 
@@ -128,21 +122,8 @@ def glimpses(heard: Heard, music: Matrix, parts: Iterable[slice], spool: Spool, 
     parts : of the points.
     spool : the spectra of the source, as `listen` left them.
     """
-    hidden = np.where(music > 0, spoken_around(heard, model), np.inf)
+    hidden = np.where(music > 0, spoken_around(heard.heads, model.ear.heads), np.inf)
     return [_song_at(part.start + least_hidden(hidden[part]), spool, model) for part in parts]
-
-
-def spoken_around(heard: Heard, model: Model) -> Matrix:
-    """The logit that someone speaks at or beside every point, ``(points,)``."""
-    speech = heard.heads[:, model.ear.heads.index(SPEECH)].astype(np.float64)
-    return np.asarray(scipy.ndimage.maximum_filter1d(speech, GLIMPSE_REACH, mode="nearest"))
-
-
-def least_hidden(hidden: Matrix) -> Points:
-    """The points to glimpse at."""
-    share, clear = int(GLIMPSE_SHARE * len(hidden)), int((hidden < 0).sum())
-    count = min(max(LEAST_GLIMPSED, share, clear), MOST_GLIMPSED)
-    return np.sort(np.argsort(hidden, kind="stable")[:count])
 
 
 def sound_of(points: Points, spool: Spool) -> Spectra:

@@ -20,7 +20,7 @@ from . import audio, spectra, storage
 from .decision import Decision, Matrix, Rows
 from .errors import ModelError
 from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
-from .hearing import MUSIC, VOICE, Ear, Flags, input_names, music_segments, voice_in
+from .hearing import MUSIC, TAG, VOICE, Ear, Flags, input_names, music_segments, voice_in
 
 log = logging.getLogger("scoreorsong")
 
@@ -83,7 +83,7 @@ class Model:
         """
         with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
             heard, row = self.ear.hear(features)
-            scores, music = self.decision.scores(row[None]), self.ear.music(row)
+            scores, music = self.decision.scores(row[None]), self.ear.music(row, len(features.silent))
             logits = self.decision.of_scores(scores)
             song, dialogue = float(logits[0]), float(self.decision.share(scores)[0])
             in_doubt = bool(self.decision.in_doubt(scores, logits)[0])
@@ -241,7 +241,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 def settings() -> dict[str, Any]:
     """What a model's numbers depend on, beside its own: stored with it, checked on loading."""
-    names = hashlib.sha256("\n".join(schema.NAMES).encode()).hexdigest()[:12]
+    names = hashlib.sha256("\n".join(input_names((TAG,))).encode()).hexdigest()[:12]
     return {
         "schema_version": schema.SCHEMA_VERSION,
         "features": f"{len(schema.NAMES)}:{names}",

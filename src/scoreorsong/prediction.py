@@ -20,7 +20,7 @@ from .cohesion import descriptor_of
 from .errors import BatchError, ModelError, ScoreOrSongError, readable
 from .extraction import extract
 from .features import Features, schema
-from .hearing import MUSIC, VOICE
+from .hearing import BACKGROUND, MUSIC, VOICE
 from .model import Judgement, Model, load_model
 from .processes import in_processes
 
@@ -42,7 +42,7 @@ TOPICS: Final = {
     "the pulse": ("pulse_", "tempo"),
     "the harmony": ("chroma_", "key_"),
     "repetition and sections": ("repeat_", "alike_", "novelty_"),
-    "the development": ("brightness_", "density_"),
+    "the development": ("brightness_", "density_", BACKGROUND),
     "the voice": ("voice_",),
     "speech": ("speech_",),
     "the likeness to known songs": ("tag_standalone song_",),
@@ -283,6 +283,8 @@ def describe_input(name: str) -> tuple[str, str]:
     if name in schema.INDEX:
         feature = schema.FEATURES[schema.INDEX[name]]
         return feature.family, feature.meaning
+    if name == BACKGROUND:
+        return "structure", "change of the level where least is spoken"
     kind, _, rest = name.partition("_")
     what, _, statistic = rest.rpartition("_")
     if kind in HEARD_VOICES:

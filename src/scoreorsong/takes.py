@@ -23,6 +23,7 @@ from .audio import RATE_HZ, Samples, read_audio
 from .dataset import MADE_BY_MODELS, TEACHER_WINDOW_S, Companions, Example, Voice
 from .decision import Matrix
 from .features import SEGMENT_S, Features, measure
+from .room_tone import room_tone
 from .spectra import FRAMES_PER_S, analyze, mel_power
 
 N_VARIED: Final = 6
@@ -32,6 +33,10 @@ SOFTER_DIALOGUE, *SCENES = OTHER_DIALOGUES
 # By how much the clip stands over the voice or the noise, in the scenes over two who speak by turns.
 RATIOS_DB: Final = {LOUD_DIALOGUE: (-10, 0), SOFTER_DIALOGUE: (-8, 10), "noise 0": (0, 20)}
 SCENE_RATIO_DB: Final = (-10, 5)
+# By how much who speaks in a room stands over its tone: on location, and in a studio; in the first nobody speaks.
+QUIET_ROOM: Final = "quiet room"
+OVER_ROOM_DB: Final = {"room 0": (3, 25), "room 1": (20, 48)}
+ROOM_S, ROOM_RMS = 30, 0.1
 SINGING_MIXES: Final = 10
 MOST_CHECKED: Final = 200  # clips; every check of one costs as much as a variant to train on
 TEACHER_VOICE: Final = {
@@ -85,6 +90,11 @@ class Take:
     def checking(self) -> bool:
         """Whether it is there to be judged only, never to be learnt from."""
         return self.variant in augmentation.CHECKS
+
+    @property
+    def room(self) -> bool:
+        """Whether it is a made room, with someone who speaks in it or without."""
+        return self.variant in (QUIET_ROOM, *OVER_ROOM_DB)
 
     @property
     def label(self) -> str:
@@ -276,13 +286,27 @@ def _voice_takes(voice: Voice, companions: Companions, seed: int) -> list[Take]:
         laid = augmentation.laid(read_audio(noise.path), len(samples), random)
         mixed = augmentation.mix(samples, laid, random.uniform(-5, 20))
         takes.append(_voice_take(voice, "noise", groups | {speaker_group(noise)}, mixed))
-    return takes
+    return [*takes, *_room_takes(voice, seed)] if voice.kind == "speech" else takes
 
 
 def _voice_take(voice: Voice, variant: str, groups: frozenset[str], samples: Samples) -> Take:
     features = _measured(samples, voice.path.name)
     sung, spoken = (np.where(features.silent, np.nan, float(voice.kind == k)) for k in ("singing", "speech"))
     return Take(voice, variant, groups, features, {"voice": sung, "music": sung, "speech": spoken})
+
+
+def _room_takes(voice: Voice, seed: int) -> Iterator[Take]:
+    """Rooms that hum, without and with the speaker, who rests between words; they teach only what is no music as a whole."""
+    length = ROOM_S * RATE_HZ
+    for variant in (QUIET_ROOM, *OVER_ROOM_DB):
+        random = _random(voice.path.name, variant, seed)
+        samples = room_tone(length, random) * np.float32(ROOM_RMS)
+        if variant != QUIET_ROOM:
+            spoken = augmentation.by_turns([_acted(voice, random)], length, random)
+            samples = augmentation.mix(spoken, samples, random.uniform(*OVER_ROOM_DB[variant]))
+        features = _measured(augmentation.vary(samples, random), voice.path.name)
+        unknown = dict.fromkeys(("voice", "music", "speech"), np.full(len(features.segments), np.nan))
+        yield Take(voice, variant, frozenset({speaker_group(voice)}), features, unknown)
 
 
 def _singing_takes(voice: Voice, backings: Sequence[Example], seed: int, number: int) -> list[Take]:

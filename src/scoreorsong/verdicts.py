@@ -162,7 +162,8 @@ def _judge_together(
     voices = rows[:, -len(VOICE_SUMMARY) :]
     voice_only = baseline.decision_function(voices).tolist() if baseline else [None] * len(takes)
     for i, (take, (heard, row)) in enumerate(zip(takes, hearings, strict=True)):
-        logit, music, silent = float(logits[i]), model.ear.music(row), take.features.silent
+        logit, silent = float(logits[i]), take.features.silent
+        music = model.ear.music(row, len(silent))
         fractions = model.listen(heard, silent, logit, music)
         label, confident = model.call(float(expit(logit)), fractions[MUSIC], bool(in_doubt[i]))
         voice = voice_in(heard, model.ear.heads, logit)

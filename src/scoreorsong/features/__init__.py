@@ -29,6 +29,7 @@ WINDOW_FRAMES = round(WINDOW_S * FRAMES_PER_S)
 PART_SEGMENTS = 117  # about a minute
 PART_FRAMES = PART_SEGMENTS * SEGMENT_FRAMES
 SEGMENT_S = SEGMENT_FRAMES / FRAMES_PER_S
+BANDS = 24  # so wide that steady noise hardly wavers in them
 SEGMENT_NUMBERS = 186  # a mean and a deviation for each of the rows that `_segments` sums up
 SILENT_DB = -50.0
 LEAST_SOUNDING = 0.5  # share of the frames of a segment that is not silent
@@ -158,7 +159,7 @@ def frame_rows(spectra: Spectra) -> Array:
     """
     step = np.abs(np.diff(spectra.pitch, axis=1, prepend=spectra.pitch[:, :1]))
     return np.vstack([
-        spectra.mel_db.reshape(24, 3, -1).mean(axis=1),
+        spectra.mel_db.reshape(BANDS, -1, spectra.n_frames).mean(axis=1),
         spectra.mfcc,
         vocals.vocvar(spectra),
         np.abs(spectra.fluctogram) * spectra.contraction,
