@@ -13,11 +13,11 @@ from scoreorsong.room_tone import room_tone
 SECONDS = 20.0
 
 
-def change_db(samples, model=None):
+def change_db(samples):
     """As it stands in the decision's row."""
-    model = model or small_model()
-    _, row = model.ear.hear(extract(samples, rate=RATE_HZ, windows=False))
-    return float(np.expm1(row[input_names(model.ear.heads).index(BACKGROUND)]))
+    ear = small_model().ear
+    _, row = ear.hear(extract(samples, rate=RATE_HZ, windows=False))
+    return float(np.expm1(row[input_names(ear.heads).index(BACKGROUND)]))
 
 
 def hum(seed):
