@@ -43,6 +43,7 @@ from scoreorsong.audio import read_audio
 from scoreorsong.card import card_text, figure_lines
 from scoreorsong.cli import _parser
 from scoreorsong.features import schema, structure, vocals  # noqa: F401
+from scoreorsong.figures import LINES
 from scoreorsong.plots import write_plot
 from scoreorsong.prediction import default_model, predict
 
@@ -152,6 +153,22 @@ def percent(name: str) -> str:
     """A figure of the shipped model and its interval, in per cent."""
     figure = _figure(name)
     return f"{100 * figure['value']:.0f} % ({100 * figure['low']:.0f} to {100 * figure['high']:.0f})"
+
+
+def lines() -> str:
+    """How many songs and scores are called songs, by the probability from which on one calls them so."""
+    named = [
+        [f"{label}s called songs, if from {least:g} on" for label in ("song", "score")] for least in LINES
+    ]
+    rows = [(f"{least:g}", *map(percent, names)) for least, names in zip(LINES, named, strict=True)]
+    header = ("a song from", "songs called so", "scores called so")
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))
+
+
+def songs_known() -> str:
+    """The share of songs among the clips that the shipped model was calibrated on."""
+    slices = default_model().card["clips_by_slice"]
+    return f"{sum(n for part, n in slices.items() if part.startswith('song')) / sum(slices.values()):.2f}"
 
 
 def _figure(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from helpers import TAGS, small_model, small_takes
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from scoreorsong import ears
+from scoreorsong import ears, hearing
 from scoreorsong.dataset import Example
 from scoreorsong.ears import MOST_COMMONER, QUESTIONS, STANDALONE, fit_ears, hear, lesson_of
 from scoreorsong.folds import INNER_FOLDS, fold_of_groups, learnable
@@ -135,6 +135,15 @@ def test_rooms_teach_only_what_is_music_as_a_whole(takes):
     assert replace(met, overall=None).ear_id == replace(spared, overall=None).ear_id
     assert all(met.overall(met.hear(room.features)[1][None])[0] < 0 for room in rooms)
     assert met.ear_id != spared.ear_id
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_where_nothing_changes_an_ear_hears_no_music(takes, model, monkeypatch, ready):
+    """Whether it is learnt just now or was ready before: the threshold for music is set by what both hear."""
+    monkeypatch.setattr(hearing, "STILL_DB", 1e6)
+    monkeypatch.setattr(hearing, "LEAST_STILL", 0)
+    heard = hear(takes, TAGS, ear=model.ear if ready else None).heard
+    assert {h.music for h in heard} == {0.0}
 
 
 def test_heads_are_the_tags_and_the_questions(model):

@@ -102,6 +102,27 @@ def test_balanced_accuracy_does_not_care_how_many_there_are():
     assert got["song called right"].value == pytest.approx(0.5)
 
 
+def test_songs_may_be_called_from_another_probability_on():
+    got = named([run_of({"score": [0.1, 0.3, 0.45, 0.7], "song": [0.25, 0.4, 0.7, 0.9]})])
+    asked = {
+        (label, least): got[f"{label}s called songs, if from {least} on"].value
+        for label in ("song", "score")
+        for least in ("0.2", "0.35", "0.5", "0.65", "0.8")
+    }
+    assert asked == {
+        ("song", "0.2"): 1.0, ("song", "0.35"): 0.75, ("song", "0.5"): 0.5, ("song", "0.65"): 0.5, ("song", "0.8"): 0.25,
+        ("score", "0.2"): 0.75, ("score", "0.35"): 0.5, ("score", "0.5"): 0.25, ("score", "0.65"): 0.25, ("score", "0.8"): 0.0,
+    }  # fmt: skip
+
+
+def test_what_is_called_no_music_is_called_no_song_from_whatever_on():
+    run = [*run_of({"song": [0.9, 0.9]}), *run_of({"score": [0.9]}, label="no_music")]
+    run.append(verdict("song", 0.9, "silent", label="no_music"))
+    got = named([run])
+    assert got["songs called songs, if from 0.2 on"].value == pytest.approx(2 / 3)
+    assert got["scores called songs, if from 0.2 on"].value == 0.0
+
+
 def test_the_baseline_is_measured_beside():
     run = [verdict("song", 0.9, f"a{i}", voice_only=-1.0) for i in range(5)]
     run += [verdict("score", 0.1, f"b{i}", voice_only=(1.0 if i else -2.0)) for i in range(5)]
@@ -493,8 +514,11 @@ def random_run(n_groups, clips_each, seed=0):
 def test_an_interval_holds_its_value():
     for figure in figures([random_run(40, 3)], resamples=200):
         assert figure.low <= figure.value <= figure.high
-        groups = {"score called right": 20, "song called right": 20, "accuracy on the surest 80 %": 32}
-        assert figure.groups == groups.get(figure.name, 40)
+        of_one_class = figure.name.startswith(
+            ("score called", "song called", "scores called", "songs called")
+        )
+        surest = figure.name == "accuracy on the surest 80 %"
+        assert figure.groups == (20 if of_one_class else 32 if surest else 40)
 
 
 def test_clips_of_a_group_do_not_make_the_interval_narrower():

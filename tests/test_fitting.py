@@ -302,8 +302,21 @@ def test_the_expert_for_dialogue_is_taught_what_the_clear_one_says():
     np.testing.assert_allclose(dialogue.expert(asked), pupil.calibrated(slope, offset)(asked), atol=1e-9)
 
 
-def test_the_logits_are_of_inner_folds():
+@pytest.mark.parametrize("songs_in_eight", [2, 6])
+def test_under_dialogue_songs_are_as_rare_as_in_films(songs_in_eight):
+    """Whatever their share among the clips, where nothing tells of the label."""
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((320, 10))
+    takes = [bare_take(("score", "song")[i % 8 < songs_in_eight], f"g{i % 160}") for i in range(320)]
+    takes[160:] = [replace(take, variant="speech 0") for take in takes[160:]]
+    table = table_of(takes, np.arange(320) // 8 % 4)
+    said = fitting._fit_dialogue(rows, table, np.zeros(160)).expert(random.standard_normal((200, 10)))
+    assert np.median(expit(said)) == pytest.approx(fitting.SPOKEN_SONGS, abs=0.05)
+
+
+def test_the_logits_are_of_inner_folds(monkeypatch):
     """Labels that the rows do not tell of are learnt by heart; asked by others they are near one half."""
+    monkeypatch.setattr(fitting, "SPOKEN_SONGS", 0.5)  # as among these clips
     rows = np.random.default_rng(0).standard_normal((160, 60))
     takes = [bare_take(("score", "song")[i % 2], f"g{i % 80}") for i in range(160)]
     takes[80:] = [replace(t, variant=f"speech {i % 3 // 2}") for i, t in enumerate(takes[80:])]

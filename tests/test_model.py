@@ -288,7 +288,8 @@ def test_saving_again_gives_the_same_file(model, saved, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("schema_version", 0), ("features", "3:abc"), ("hop", 256), ("rate_hz", None)]
+    ("key", "value"),
+    [("schema_version", 0), ("features", "3:abc"), ("hop", 256), ("rate_hz", None), ("inputs", "abc")],
 )
 def test_a_model_for_other_features_is_refused(saved, key, value):
     content = storage.load(saved)[0]

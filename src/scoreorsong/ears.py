@@ -8,6 +8,7 @@ needs an ear that never met a take gives the lesson without it.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from .hearing import (
     Overall,
     context,
     music_segments,
+    stillness,
     voice_in,
 )
 from .metric import Question, expansion, fit_nystroem, learn_projection
@@ -247,14 +249,13 @@ def hear(
     teaching = [take for take in takes if not take.room]
     whole, apart = (ear, {}) if ear else fit_ears(teaching, tags, fold_of, random_state)
     sounds = [_listen(take, apart.get(fold_of[take.group], whole)) for take in takes]
+    rows, lengths = [sound.row for sound in sounds], [len(take.features.silent) for take in takes]
     if ear:
-        overall = np.array(
-            [ear.music(s.row, len(t.features.silent)) for t, s in zip(takes, sounds, strict=True)]
-        )
+        overall = list(map(ear.music, rows, lengths))
     else:
-        rows = np.stack([sound.row for sound in sounds])
-        whole, overall = _with_overall(whole, rows, table_of(takes, fold_of))
-    heard = [*map(_heard, takes, sounds, overall.tolist()), *added]
+        whole, known = _with_overall(whole, np.stack(rows), table_of(takes, fold_of))
+        overall = list(map(operator.add, known, map(stillness, rows, lengths)))
+    heard = [*map(_heard, takes, sounds, overall), *added]
     decided = [(h.take, h.row) for h in heard if h.row is not None]
     table = table_of([take for take, _ in decided], fold_of)
     return Hearing(whole, heard, np.stack([row for _, row in decided]), table)

@@ -24,14 +24,11 @@ import numpy as np
 
 from .errors import AudioError, LabelsError, ScoreOrSongError
 from .extraction import extract
-from .features import SEGMENT_NUMBERS, Features, schema
-from .model import settings
+from .features import SEGMENT_NUMBERS, Features, measured_by, schema
 from .prediction import Failure
 from .recordings import SoundHash, sound_of
 
-FEATURES_ID: Final = hashlib.sha256(
-    json.dumps({**settings(), "segment_numbers": SEGMENT_NUMBERS}, sort_keys=True).encode()
-).hexdigest()[:12]
+FEATURES_ID: Final = hashlib.sha256(json.dumps(measured_by(), sort_keys=True).encode()).hexdigest()[:12]
 ABOUT: Final = (
     "path", "status", "error", "warnings", "features", "sound_sha256", "size_bytes", "changed_ns", "length_s",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ COMPARISONS: Final = (
     ("song-grey against score-grey", ("song-grey",), ("score-grey",)),
 )
 RESAMPLES: Final = 500
+LINES: Final = (0.2, 0.35, 0.5, 0.65, 0.8)  # probabilities from which on one may call a song
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,9 @@ def _measures(table: Table) -> Iterator[Measure]:
     yield Measure("share of confident calls", everything, m.confident, False)
     for part in music_slices:
         yield Measure(f"{part} called right", rows(slices=(part,)), m.accuracy)
+    for least, label in product(LINES, ("song", "score")):
+        name = f"{label}s called songs, if from {least:g} on"
+        yield Measure(name, rows(truths=(label,)), m.called_songs(least), False)
     yield Measure("music called no_music", everything, m.no_music, False)
     yield Measure("no_music recognised", rows(truths=("no_music",)), m.no_music, False)
     yield from _robustness()

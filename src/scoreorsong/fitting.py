@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import QuantileTransformer
@@ -39,6 +39,8 @@ N_TREES, TREE_INPUTS, SMALLEST_LEAF = 100, 0.25, 0.003
 LOUD_MISSED, UNHINTED = 0.16, 0.1
 GATE_STEEPNESS: Final = 3.0
 DIALOGUE_VARIANTS: Final = ("speech",)
+# Of the music that people speak over in films, the share that are taken to be songs, whatever it is among the clips under dialogue.
+SPOKEN_SONGS: Final = 0.25
 VOICE_FALSE_ALARMS: Final = 0.04  # share of the half seconds of scores without voices
 UNSURE_SHARE: Final = 0.2  # of the clips, the least certain: they set the uncertain band
 MOST_MUSIC_LOST: Final = 0.003
@@ -146,8 +148,11 @@ def _fit_dialogue(scores: Matrix, table: Table, logits: Matrix) -> Dialogue | No
         return fit_pupil(scores[chosen], table.chosen(chosen), clear[chosen])
 
     expert, _ = _fit_calibrated(learn, scores, table, spoken, spoken)
+    prior = float(logit(SPOKEN_SONGS) - logit(is_song[spoken].mean()))
     gate = _fit_teller(scores, table, loud, missed=LOUD_MISSED).calibrated(GATE_STEEPNESS, 0.0)
-    return Dialogue(gate, expert, hint=_fit_teller(scores, table, spoken, missed=UNHINTED))
+    return Dialogue(
+        gate, expert.calibrated(1.0, prior), hint=_fit_teller(scores, table, spoken, missed=UNHINTED)
+    )
 
 
 def fit_pupil(scores: Matrix, takes: Sequence[Take], told: Matrix) -> Linear:

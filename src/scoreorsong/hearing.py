@@ -100,14 +100,9 @@ class Ear:
         return heard, decision_row(features, heard, self.heads)
 
     def music(self, row: Matrix, length: int) -> float:
-        """The logit that a clip of these inputs is music as a whole; 0 where nothing is known of that, but for what is still.
-
-        `length` is that of the clip in segments: in a second of music too little happens.
-        """
-        change = row[len(schema.NAMES)]  # `BACKGROUND`, which follows the features
-        still = length >= LEAST_STILL and change < np.log1p(STILL_DB)
+        """The logit that a clip of these inputs, so many segments long, is music as a whole; of which nothing may be known but `stillness`."""
         known = 0.0 if self.overall is None else float(self.overall(row[None])[0])
-        return known + (NONE if still else 0.0)
+        return known + stillness(row, length)
 
     @property
     def ear_id(self) -> str:
@@ -144,6 +139,15 @@ def tags_of_what_plays(heads: tuple[str, ...]) -> list[int]:
     """Columns of the teacher's tags that tell of anything but voices."""
     voices = {head for head in heads if VOICE_WORDS & set(head.removeprefix(TAG).split())}
     return [i for i, head in enumerate(heads) if head.startswith(TAG) and head not in {*voices, STANDALONE}]
+
+
+def stillness(row: Matrix, length: int) -> float:
+    """What is added to the logit of music for how little changes in a clip of these inputs: `NONE`, or 0 if enough does.
+
+    `length` is that of the clip in segments: in a second of music too little happens to tell.
+    """
+    change = row[len(schema.NAMES)]  # `BACKGROUND`, which follows the features
+    return NONE if length >= LEAST_STILL and change < np.log1p(STILL_DB) else 0.0
 
 
 def music_segments(heard: Rows, silent: Flags, heads: tuple[str, ...], music: float = 0.0) -> Flags:

@@ -208,6 +208,16 @@ def accuracy(t: Table, weights: Matrix) -> float:
     return float(np.average(called(t) == t["truth"], weights=weights))
 
 
+def called_songs(least: float) -> Metric:
+    """Share that is called a song by who calls one so from this probability on."""
+
+    def metric(t: Table, weights: Matrix) -> float:
+        called_one = (t["label"] != "no_music") & (expit(t["logit"]) >= least)
+        return float(np.average(called_one, weights=weights))
+
+    return metric
+
+
 def surely_wrong(t: Table, weights: Matrix) -> float:
     """Share called confidently, and wrong."""
     return float(np.average(t["confident"] & (called(t) != t["truth"]), weights=weights))

@@ -16,10 +16,10 @@ from typing import Any, Final, Self
 import numpy as np
 from scipy.special import expit
 
-from . import audio, spectra, storage
+from . import storage
 from .decision import Decision, Matrix, Rows
 from .errors import ModelError
-from .features import SEGMENT_FRAMES, SEGMENT_NUMBERS, Features, schema
+from .features import SEGMENT_NUMBERS, Features, measured_by, schema
 from .hearing import MUSIC, TAG, VOICE, Ear, Flags, input_names, music_segments, voice_in
 
 log = logging.getLogger("scoreorsong")
@@ -242,14 +242,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 def settings() -> dict[str, Any]:
     """What a model's numbers depend on, beside its own: stored with it, checked on loading."""
     names = hashlib.sha256("\n".join(input_names((TAG,))).encode()).hexdigest()[:12]
-    return {
-        "schema_version": schema.SCHEMA_VERSION,
-        "features": f"{len(schema.NAMES)}:{names}",
-        "rate_hz": audio.RATE_HZ,
-        "n_fft": spectra.N_FFT,
-        "hop": spectra.HOP,
-        "segment_frames": SEGMENT_FRAMES,
-    }
+    return {**measured_by(), "inputs": names}
 
 
 def _as_here(found: Any) -> bool:

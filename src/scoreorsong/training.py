@@ -40,7 +40,8 @@ LIMITS = (
     "Labels come from credits, tags and titles, not from listening.",
     "Film scores proper are few in training; most scores come from games, in the styles of film.",
     "Instrumental songs and score made of loops, rock or electronics are told apart least well.",
-    "Under dialogue the call rests on less, and a half-spoken song may pass for dialogue over a score.",
+    "Under dialogue the call rests on less, and one piece in four is taken to be a song, as in films.",
+    "A half-spoken song may pass for dialogue over a score.",
     "Softer speech over a score, or speech with rests, is often taken for singing; most such calls are unsure.",
     EAR_LIMIT,
 )  # of the shipped model, and of who learns from its corpus

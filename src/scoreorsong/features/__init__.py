@@ -11,15 +11,17 @@ names what is in a clip vector.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ..spectra import FRAMES_PER_S, Array, Spectra
+from ..audio import RATE_HZ
+from ..spectra import FRAMES_PER_S, HOP, N_FFT, Array, Spectra
 from . import schema, spectral, structure, vocals
 from .clip import SEGMENT_FRAMES as SEGMENT_FRAMES
 from .clip import Clip, grouped, level_db, sounding, starts
@@ -74,6 +76,20 @@ class Features:
     def items(self) -> Iterator[tuple[schema.Feature, float]]:
         """Every feature's description with its value for the clip."""
         return zip(schema.FEATURES, map(float, self.clip), strict=True)
+
+
+def measured_by() -> dict[str, Any]:
+    """What the numbers depend on: kept with whatever is made of them, so that those of another release are told."""
+    names = hashlib.sha256("\n".join(schema.NAMES).encode()).hexdigest()[:12]
+    return {
+        "schema_version": schema.SCHEMA_VERSION,
+        "features": f"{len(schema.NAMES)}:{names}",
+        "rate_hz": RATE_HZ,
+        "n_fft": N_FFT,
+        "hop": HOP,
+        "segment_frames": SEGMENT_FRAMES,
+        "segment_numbers": SEGMENT_NUMBERS,
+    }
 
 
 def measure(
