@@ -167,8 +167,8 @@ def lines() -> str:
 
 def songs_known() -> str:
     """The share of songs among the clips that the shipped model was calibrated on."""
-    slices = default_model().card["clips_by_slice"]
-    return f"{sum(n for part, n in slices.items() if part.startswith('song')) / sum(slices.values()):.2f}"
+    clips = default_model().card["clips_by_label"]
+    return f"{clips['song'] / sum(clips.values()):.2f}"
 
 
 def _figure(name: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.metrics import average_precision_score
 
 from .augmentation import FIRST, LAST
@@ -177,9 +177,10 @@ def average_precision(label: str) -> Metric:
     return metric
 
 
-def called(t: Table) -> npt.NDArray[np.str_]:
-    """What every clip is called: score, song or no_music."""
-    return np.where(t["label"] == "no_music", "no_music", np.where(t["logit"] > 0, "song", "score"))
+def called(t: Table, line: float = 0.5) -> npt.NDArray[np.str_]:
+    """What every clip is called: score, song (over this probability) or no_music."""
+    songs = t["logit"] > logit(line)
+    return np.where(t["label"] == "no_music", "no_music", np.where(songs, "song", "score"))
 
 
 def f1(*labels: str) -> Metric:
@@ -208,12 +209,11 @@ def accuracy(t: Table, weights: Matrix) -> float:
     return float(np.average(called(t) == t["truth"], weights=weights))
 
 
-def called_songs(least: float) -> Metric:
-    """Share that is called a song by who calls one so from this probability on."""
+def called_songs(line: float) -> Metric:
+    """Share that is called a song by who draws the line there."""
 
     def metric(t: Table, weights: Matrix) -> float:
-        called_one = (t["label"] != "no_music") & (expit(t["logit"]) >= least)
-        return float(np.average(called_one, weights=weights))
+        return float(np.average(called(t, line) == "song", weights=weights))
 
     return metric
 
