@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 from scipy.special import expit
@@ -28,6 +28,25 @@ DIMENSIONS: Final = {"projection": 2, "landmarks": 2, "weights": 2, "quantiles":
 # By which the memory of hearing half a second, or of a clip's ways through the trees, grows.
 MOST: Final = {"landmarks": 20_000, "heads": 1_000, "roots": 10_000}
 NUMBERS: Final = ("intercept", "gamma", "slope", "offset")
+
+
+class Weighed(NamedTuple):
+    """One clip, heard and weighed, before it is put into words.
+
+    Attributes
+    ----------
+    heard : a logit per segment and head, ``(segments, heads)``.
+    row, scores : the decision's inputs, as they are and as normal scores, ``(inputs,)``.
+    song, music : the logits that it is a song, and that it is music as a whole.
+    in_doubt : whether someone may be speaking, and the call would be another if so.
+    """
+
+    heard: Matrix
+    row: Matrix
+    scores: Matrix
+    song: float
+    music: float
+    in_doubt: bool
 
 
 @dataclass(frozen=True)
@@ -74,32 +93,40 @@ class Model:
     card: Mapping[str, Any] = field(repr=False)
     model_id: str = "unsaved"
 
+    def weigh(self, clips: Sequence[Features]) -> list[Weighed]:
+        """Hear the segments of every clip, then weigh all clips together."""
+        hearings = [self.ear.hear(features) for features in clips]
+        scores = self.decision.scores(np.stack([row for _, row in hearings]))
+        songs = self.decision.of_scores(scores)
+        doubts = self.decision.in_doubt(scores, songs)
+        return [
+            Weighed(heard, row, of_one, float(song), self.ear.music(row, len(heard)), bool(doubt))
+            for (heard, row), of_one, song, doubt in zip(hearings, scores, songs, doubts, strict=True)
+        ]
+
     def judge(self, features: Features) -> Judgement:
-        """Hear the segments, then weigh the clip.
+        """What it says of one clip, and why.
 
         Raises
         ------
         ModelError : no probability comes out, as of a file whose numbers no training gave.
         """
         with np.errstate(all="ignore"):  # what comes of absurd numbers is refused below
-            heard, row = self.ear.hear(features)
-            scores, music = self.decision.scores(row[None]), self.ear.music(row, len(features.silent))
-            logits = self.decision.of_scores(scores)
-            song, dialogue = float(logits[0]), float(self.decision.share(scores)[0])
-            in_doubt = bool(self.decision.in_doubt(scores, logits)[0])
-            contributions = self.decision.contributions(scores[0])
-        if not np.isfinite([song, music, dialogue, *contributions]).all():
+            (weighed,) = self.weigh([features])
+            dialogue = float(self.decision.share(weighed.scores[None])[0])
+            contributions = self.decision.contributions(weighed.scores)
+        if not np.isfinite([weighed.song, weighed.music, dialogue, *contributions]).all():
             raise ModelError(
                 f"model {self.model_id}: gives no number for {features.source}; get or train the model again"
             )
         names = input_names(self.ear.heads)
         return Judgement(
-            song_probability=float(expit(song)),
-            fractions=self.listen(heard, features.silent, song, music),
+            song_probability=float(expit(weighed.song)),
+            fractions=self.listen(weighed.heard, features.silent, weighed.song, weighed.music),
             dialogue=dialogue,
-            in_doubt=in_doubt,
+            in_doubt=weighed.in_doubt,
             contributions=dict(zip(names, contributions.tolist(), strict=True)),
-            deviations=dict(zip(names, scores[0].tolist(), strict=True)),
+            deviations=dict(zip(names, weighed.scores.tolist(), strict=True)),
         )
 
     def listen(self, heard: Matrix, silent: Flags, song: float = 0.0, music: float = 0.0) -> dict[str, float]:

@@ -153,19 +153,14 @@ def judge(model: Model, takes: Sequence[Take], baseline: LogisticRegression | No
 def _judge_together(
     model: Model, takes: Sequence[Take], baseline: LogisticRegression | None
 ) -> Iterator[Verdict]:
-    """The same, all rows decided at once: one by one, most of the time would go into calling."""
-    hearings = [model.ear.hear(take.features) for take in takes]
-    rows = np.stack([row for _, row in hearings])
-    scores = model.decision.scores(rows)
-    logits = model.decision.of_scores(scores)
-    in_doubt = model.decision.in_doubt(scores, logits)
-    voices = rows[:, -len(VOICE_SUMMARY) :]
+    """The same, all decided at once: one by one, most of the time would go into calling."""
+    weighed = model.weigh([take.features for take in takes])
+    voices = np.stack([clip.row[-len(VOICE_SUMMARY) :] for clip in weighed])
     voice_only = baseline.decision_function(voices).tolist() if baseline else [None] * len(takes)
-    for i, (take, (heard, row)) in enumerate(zip(takes, hearings, strict=True)):
-        logit, silent = float(logits[i]), take.features.silent
-        music = model.ear.music(row, len(silent))
-        fractions = model.listen(heard, silent, logit, music)
-        label, confident = model.call(float(expit(logit)), fractions[MUSIC], bool(in_doubt[i]))
-        voice = voice_in(heard, model.ear.heads, logit)
-        sung = model.sung_segments(heard, silent, logit, music)
-        yield Verdict(take, logit, voice_only[i], fractions, label, confident, voice, sung)
+    for take, clip, alone in zip(takes, weighed, voice_only, strict=True):
+        heard, silent, song, music = clip.heard, take.features.silent, clip.song, clip.music
+        fractions = model.listen(heard, silent, song, music)
+        label, confident = model.call(float(expit(song)), fractions[MUSIC], clip.in_doubt)
+        voice = voice_in(heard, model.ear.heads, song)
+        sung = model.sung_segments(heard, silent, song, music)
+        yield Verdict(take, song, alone, fractions, label, confident, voice, sung)
