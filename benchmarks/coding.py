@@ -97,12 +97,19 @@ def middle(samples: Samples) -> Samples:
 
 
 def as_corpus(samples: Samples) -> io.BytesIO:
-    """Coded like the corpus; in pieces, because libsndfile's encoder overflows its stack on long ones."""
-    mono, file = np.clip(soxr.resample(samples, RATE_HZ, CORPUS_RATE_HZ), -1, 1), io.BytesIO()
-    level = 1 - CORPUS_QUALITY
-    with soundfile.SoundFile(file, "w", CORPUS_RATE_HZ, 1, format="OGG", compression_level=level) as ogg:
-        for start in range(0, len(mono), CORPUS_RATE_HZ):
-            ogg.write(mono[start : start + CORPUS_RATE_HZ])
+    """Coded like the corpus."""
+    mono = np.clip(soxr.resample(samples, RATE_HZ, CORPUS_RATE_HZ), -1, 1)
+    return vorbis(mono[:, None], CORPUS_RATE_HZ, CORPUS_QUALITY)
+
+
+def vorbis(samples: Samples, rate_hz: int, quality: float) -> io.BytesIO:
+    """``(frames, channels)`` as Ogg Vorbis; written in pieces, because libsndfile's encoder overflows its stack on long ones."""
+    file, channels = io.BytesIO(), samples.shape[1]
+    with soundfile.SoundFile(
+        file, "w", rate_hz, channels, format="OGG", compression_level=1 - quality
+    ) as ogg:
+        for start in range(0, len(samples), rate_hz):
+            ogg.write(samples[start : start + rate_hz])
     file.seek(0)
     return file
 

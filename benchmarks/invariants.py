@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import av
 import numpy as np
-import soundfile
 import soxr
+from coding import vorbis
 
 from scoreorsong import Prediction, predict
 from scoreorsong.audio import RATE_HZ, Samples, read_audio
@@ -82,16 +82,10 @@ def coded(samples: Samples, codec: str, kbits: int) -> Prediction:
     return predict(buffer)
 
 
-def vorbis(samples: Samples, quality: float) -> Prediction:
-    """The same through Vorbis; written in pieces, because libsndfile's encoder overflows its stack on long ones."""
+def coded_vorbis(samples: Samples, quality: float) -> Prediction:
+    """The same through Vorbis."""
     mono = soxr.resample(samples, RATE_HZ, CODED_RATE_HZ)
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", CODED_RATE_HZ, 2, format="OGG", compression_level=1 - quality
-    ) as file:
-        for start in range(0, len(mono), CODED_RATE_HZ):
-            file.write(np.stack([mono[start : start + CODED_RATE_HZ]] * 2, axis=1))
-    return predict(buffer)
+    return predict(vorbis(np.stack([mono, mono], axis=1), CODED_RATE_HZ, quality))
 
 
 def heard(samples: Samples) -> Prediction:
@@ -111,7 +105,10 @@ CHANGES: dict[str, Callable[[Samples], Prediction]] = {
         for codec in CODECS
         for kbits in KBITS
     },
-    **{f"Vorbis {kbits} kbit/s": partial(vorbis, quality=quality) for kbits, quality in VORBIS_KBITS.items()},
+    **{
+        f"Vorbis {kbits} kbit/s": partial(coded_vorbis, quality=quality)
+        for kbits, quality in VORBIS_KBITS.items()
+    },
     "10 s of silence before": lambda samples: heard(np.concatenate([SILENCE, samples])),
     "10 s of silence after": lambda samples: heard(np.concatenate([samples, SILENCE])),
     "half a frame later": lambda samples: heard(samples[256:]),
