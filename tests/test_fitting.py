@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from sklearn.svm import SVC
 
 from scoreorsong import ears, fitting, lessons
 from scoreorsong.augmentation import CHECKS, COPIES
-from scoreorsong.dataset import Example, read_companions, read_labels
+from scoreorsong.dataset import KINDS, Example, Voice, read_companions, read_labels
 from scoreorsong.decision import SUREST_SHARE, Kernel, Scaler
 from scoreorsong.ears import QUESTIONS, Heard, balanced_weights, hear
 from scoreorsong.fitting import fit, fit_decision, fit_expert, fit_pupil
@@ -24,6 +25,7 @@ from scoreorsong.folds import INNER_FOLDS, Table, fold_of_groups, learnable, wit
 from scoreorsong.hearing import BACKGROUND, VOICE, Ear, decision_row, input_names, sung_as
 from scoreorsong.lessons import make_takes
 from scoreorsong.prediction import describe_input
+from scoreorsong.takes import speaker_group
 from scoreorsong.training import train_on_takes
 
 
@@ -69,8 +71,8 @@ def test_another_seed_gives_other_folds(takes):
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_every_fold_leaves_both_classes_to_learn_from(seed):
-    """Groups of very different sizes and slices, three to five of each class; folds inside folds as training has them."""
+def test_every_fold_leaves_both_classes_and_all_kinds_of_voices_to_learn_from(seed):
+    """Groups of very different sizes and slices, three to five of each class; as many speakers; folds inside folds as training has them."""
     random = np.random.default_rng(seed)
     takes = [
         bare_take(label, f"{label} {group}", part=f"{label}-{random.integers(3)}")
@@ -78,13 +80,25 @@ def test_every_fold_leaves_both_classes_to_learn_from(seed):
         for group in range(random.integers(3, 6))
         for _ in range(random.integers(1, 5))
     ]
+    voices = [
+        Voice(Path(f"{kind}-{i}.wav"), kind, str(speaker))
+        for kind in KINDS
+        for i, speaker in enumerate(random.permutation(100)[: random.integers(3, 6)])
+    ]
+    takes += [replace(takes[0], example=voice, groups=frozenset({speaker_group(voice)})) for voice in voices]
+    taught = {"score", "song", *KINDS}
     outer = fold_of_groups(takes, 5, seed)
     for fold in set(outer.values()):
         kept = without(takes, outer, fold)
-        assert {t.label for t in kept} == {"score", "song"}
+        assert met(kept) == taught
         inner = fold_of_groups(kept, INNER_FOLDS, seed)
         for inner_fold in set(inner.values()):
-            assert {t.label for t in without(kept, inner, inner_fold)} == {"score", "song"}
+            assert met(without(kept, inner, inner_fold)) == taught
+
+
+def met(takes):
+    """The labels of clips and the kinds of voices among them."""
+    return {t.label if isinstance(t.example, Example) else t.slice for t in takes}
 
 
 def test_slices_are_spread_evenly():

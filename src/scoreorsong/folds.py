@@ -20,29 +20,36 @@ from .hearing import Flags
 from .takes import Take
 
 INNER_FOLDS: Final = 5
-RARE: Final = ""  # kind of the voices and clips without music that are too few to be spread evenly
+RARE: Final = ""  # kind of the voices and clips without music of which there are too few to be spread evenly
 
 
 def fold_of_groups(takes: Sequence[Take], most_folds: int, random_state: int) -> dict[str, int]:
     """Which fold each group is tested in; clips are spread evenly by slice.
 
-    There are `most_folds` folds, or fewer where a class has fewer groups; slices too rare
-    for that many folds count as their class, so that every fold leaves both classes to learn from.
+    There are `most_folds` folds, or fewer where a class has fewer groups. Slices too rare for that many folds count
+    as their class, and the groups of a kind of voice that is too rare are put into as many folds as can be, so that
+    every fold leaves both classes and all kinds of voices to learn from.
     """
     fewest = min(len({t.group for t in takes if t.label == label}) for label in ("score", "song"))
     n_folds = max(2, min(most_folds, fewest))
     clips = [t for t in takes if t.variant == "original"]
     groups = np.array([min(t.groups) for t in clips])
     kinds = [t.slice for t in clips]
-    for coarser in ([t.label for t in clips], [RARE] * len(clips)):
+    told = set(zip(kinds, groups.tolist(), strict=True))
+    labels = [t.label if t.label in ("score", "song") else RARE for t in clips]
+    for coarser in (labels, [RARE] * len(clips)):
         groups_in = Counter(kind for kind, _ in set(zip(kinds, groups.tolist(), strict=True)))
         kinds = [k if groups_in[k] >= n_folds else c for k, c in zip(kinds, coarser, strict=True)]
     spread = np.array(kinds) != RARE
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=random_state)
     splits = splitter.split(groups[spread], np.array(kinds)[spread], groups[spread])
     fold_of = {str(g): fold for fold, (_, test) in enumerate(splits) for g in groups[spread][test]}
-    rest = sorted(set(groups.tolist()) - set(fold_of))
-    return fold_of | {group: i % n_folds for i, group in enumerate(rest)}
+    placed = Counter((kind, fold_of[group]) for kind, group in told if group in fold_of)
+    for kind, group in sorted((kind, group) for kind, group in told if group not in fold_of):
+        emptiest = min(range(n_folds), key=lambda fold: (placed[kind, fold], placed[RARE, fold]))
+        fold = fold_of.setdefault(group, emptiest)
+        placed.update([(kind, fold), (RARE, fold)])
+    return fold_of
 
 
 def without(takes: Sequence[Take], fold_of: dict[str, int], fold: int) -> list[Take]:
