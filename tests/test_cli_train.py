@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import check, json_lines, run, score, song, write_class_folders, write_csv, write_wav
 
-from scoreorsong import added, cli, evaluate, load_model, predict
+from scoreorsong import added, cli, evaluate, evaluation, load_model, predict
 from scoreorsong.batch import measure_files
 from scoreorsong.card import card_text, versions
 from scoreorsong.dataset import read_labels
@@ -168,17 +168,21 @@ def measured(trained):
     return write_csv(root / "apart" / "labels.csv", rows), root / "table.parquet"
 
 
-def trained_in_process(*arguments):
-    """The model that a training wrote to x.model in the working directory, and its bytes."""
-    assert cli.main(["train", *map(str, arguments), "-o", "x.model", "--seeds", "1"]) == 0
-    with open("x.model", "rb") as file:
-        return load_model("x.model"), file.read()
+def trained_in_process(path, *arguments):
+    """The model that a training wrote there, and its bytes."""
+    assert cli.main(["train", *map(str, arguments), "-o", str(path), "--seeds", "1"]) == 0
+    return load_model(path), path.read_bytes()
 
 
-def test_a_table_of_features_stands_for_the_audio(measured, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def from_table(measured):
     labels, table = measured
-    model, data = trained_in_process(labels, "--features", table)
+    return trained_in_process(labels.parent / "my.model", labels, "--features", table)
+
+
+def test_a_table_of_features_stands_for_the_audio(measured, from_table, tmp_path):
+    labels, table = measured
+    model, data = from_table
     assert (model.card["clips"], model.card["clips_from_a_feature_table"], model.card["takes"]) == (
         12,
         12,
@@ -187,19 +191,18 @@ def test_a_table_of_features_stands_for_the_audio(measured, tmp_path, monkeypatc
     assert "The features of 12 clips came from a feature table" in card_text(model)
     paths = [write_wav(tmp_path / f"{make.__name__}.wav", make(50)) for make in (score, song)]
     assert [predict(path, model=model).label for path in paths] == ["score", "song"]
-    assert trained_in_process(labels, "--features", table)[1] == data
+    assert trained_in_process(tmp_path / "x.model", labels, "--features", table)[1] == data
     found = evaluate(model, labels, features=table)
     assert [figure.to_dict() | {"shipped": None} for figure in found.figures] == model.card["figures"]
     assert not any("not those of the model's card" in warning for warning in found.warnings)
 
 
-def test_other_groups_than_those_of_training_are_told(measured, tmp_path, monkeypatch):
+def test_other_groups_than_those_of_training_are_told(measured, from_table, tmp_path, monkeypatch):
     """The same clips, but other folds: whoever compares the figures must know."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluation, "study", lambda run, *_, **__: run)  # which says nothing of folds
     labels, table = measured
-    model, _ = trained_in_process(labels, "--features", table)
     rows = [{"path": e.name, "label": e.label, "group": e.name} for e in read_labels(labels, features=table)]
-    found = evaluate(model, write_csv(tmp_path / "labels.csv", rows), features=table)
+    found = evaluate(from_table[0], write_csv(tmp_path / "labels.csv", rows), features=table)
     assert "figures are not those of the model's card" in found.warnings[0]
 
 
@@ -220,14 +223,15 @@ def test_clips_are_added_to_the_shipped_ones(measured, tmp_path, monkeypatch):
     save_heard("few.table", few, default_model())
     monkeypatch.setattr(added, "default_table_path", lambda: tmp_path / "few.table")
     labels, table = measured
-    model, data = trained_in_process(labels, "--features", table, "--add-to", "default")
+    arguments = (labels, "--features", table, "--add-to", "default")
+    model, data = trained_in_process(tmp_path / "x.model", *arguments)
     note = model.card["added_to"]
     assert note["clips"] == sum(h.row is not None for h in few)
     assert (note["takes"], note["own_weight"]) == (len(few), added.OWN_WEIGHT)
     assert model.card["clips"] == 12
     assert {f["clips"] for f in model.card["figures"] if f["name"] == "accuracy"} == {12}
     assert f"Added to {note['clips']} clips of the shipped model" in card_text(model)
-    assert trained_in_process(labels, "--features", table, "--add-to", "default")[1] == data
+    assert trained_in_process(tmp_path / "again.model", *arguments)[1] == data
 
 
 def test_the_card_tells_groups_and_classes(trained):

@@ -215,13 +215,24 @@ def test_precision_and_f1_are_those_of_scikit_learn():
     )
 
 
-def test_weights_of_the_area_are_repeated_rows():
-    truth, logit = np.array(["song", "score", "song", "score"]), np.array([1.0, 0.5, 0.5, -1.0])
-    weights = np.array([1.0, 2.0, 3.0, 0.0])
-    repeated = np.repeat(np.arange(4), weights.astype(int))
-    one = metrics.auc({"truth": truth, "logit": logit}, weights)
-    other = metrics.auc({"truth": truth[repeated], "logit": logit[repeated]}, np.ones(6))
-    assert one == pytest.approx(other) == pytest.approx((2 + 3) / 8)
+@pytest.mark.parametrize(
+    ("metric", "peer", "label"),
+    [
+        (metrics.auc, sklearn.metrics.roc_auc_score, "song"),
+        (metrics.average_precision("song"), sklearn.metrics.average_precision_score, "song"),
+        (metrics.average_precision("score"), sklearn.metrics.average_precision_score, "score"),
+    ],
+)
+def test_weighted_areas_are_those_of_scikit_learn_and_of_repeated_rows(metric, peer, label):
+    """Ties among them, and rows without weight, the highest and the lowest too."""
+    random = np.random.default_rng(1)
+    truth, logit = random.choice(["score", "song"], 50), random.integers(-5, 6, 50) / 2
+    weights = random.integers(0, 3, 50) * (np.abs(logit) < 2)
+    table, sign = {"truth": truth, "logit": logit}, 1 if label == "song" else -1
+    got = metric(table, weights.astype(float))
+    assert got == pytest.approx(peer(truth == label, sign * logit, sample_weight=weights))
+    repeated = np.repeat(np.arange(50), weights)
+    assert got == pytest.approx(metric({k: v[repeated] for k, v in table.items()}, np.ones(weights.sum())))
 
 
 def test_who_always_names_the_commoner_label_is_beside():
@@ -608,9 +619,32 @@ def test_the_worst_come_first_and_have_their_mean():
 # ---- cross-validation
 
 
+THREEFOLD = verdicts.Plan(3)
+
+
 @pytest.fixture(scope="module")
-def runs():
-    return cross_validate(*small_takes(), seeds=(0, 1))
+def watched():
+    """A cross-validation of two seeds, and by model the groups that it met and those that it judged."""
+    met, judged, fit, judge = [], [], verdicts.fit, verdicts.judge
+
+    def noting(kept, *args, **options):
+        met.append({group for t in kept for group in t.groups})
+        return fit(kept, *args, **options)
+
+    def watching(model, takes, baseline):
+        judged.append({group for t in takes for group in t.groups})
+        return judge(model, takes, baseline)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verdicts, "fit", noting)
+        patch.setattr(verdicts, "judge", watching)
+        runs = cross_validate(*small_takes(), seeds=(0, 1), plan=THREEFOLD)
+    return runs, met, judged
+
+
+@pytest.fixture
+def runs(watched):
+    return watched[0]
 
 
 @pytest.fixture(scope="module")
@@ -654,22 +688,9 @@ def test_a_verdict_is_the_models_judgement(takes_and_model):
         np.testing.assert_array_equal(verdict.sung, sung)
 
 
-def test_no_model_judges_groups_that_it_met(monkeypatch):
-    met, judged = [], []
-    fit, judge = verdicts.fit, verdicts.judge
-
-    def noting(kept, *args, **options):
-        met.append({group for t in kept for group in t.groups})
-        return fit(kept, *args, **options)
-
-    def watching(model, takes, baseline):
-        judged.append({group for t in takes for group in t.groups})
-        return judge(model, takes, baseline)
-
-    monkeypatch.setattr(verdicts, "fit", noting)
-    monkeypatch.setattr(verdicts, "judge", watching)
-    cross_validate(*small_takes(), seeds=(0, 1))
-    folds = [fold_of_groups(small_takes()[0], verdicts.N_FOLDS, seed) for seed in (0, 1)]
+def test_no_model_judges_groups_that_it_met(watched):
+    _, met, judged = watched
+    folds = [fold_of_groups(small_takes()[0], THREEFOLD.n_folds, seed) for seed in (0, 1)]
     assert len(met) == len(judged) == sum(len(set(fold_of.values())) for fold_of in folds)
     for trained, tested in zip(met, judged, strict=True):
         assert tested
@@ -677,11 +698,9 @@ def test_no_model_judges_groups_that_it_met(monkeypatch):
 
 
 def test_cross_validation_is_the_same_again_and_in_threads(runs):
-    again = cross_validate(*small_takes(), seeds=(0, 1), n_jobs=2)
-    assert [[(id(v.take), v.logit) for v in run] for run in again] == [
-        [(id(v.take), v.logit) for v in run] for run in runs
-    ]
-    assert figures(again, resamples=20) == figures(runs, resamples=20)
+    (again,) = cross_validate(*small_takes(), seeds=(1,), plan=THREEFOLD, n_jobs=2)
+    assert [(id(v.take), v.logit) for v in again] == [(id(v.take), v.logit) for v in runs[1]]
+    assert figures([again], resamples=20) == figures(runs[1:], resamples=20)
 
 
 def test_what_is_easy_is_told_apart(runs):
