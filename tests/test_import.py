@@ -184,6 +184,7 @@ RAISES_NOTHING = (
     "Model.call",
     "Model.listen",
     "Model.sung_segments",
+    "Model.weigh",
     "Segment.to_dict",
     "Timeline.to_dict",
     "summarize",
