@@ -215,6 +215,15 @@ def test_precision_and_f1_are_those_of_scikit_learn():
     )
 
 
+def test_weights_of_the_area_are_repeated_rows():
+    truth, logit = np.array(["song", "score", "song", "score"]), np.array([1.0, 0.5, 0.5, -1.0])
+    weights = np.array([1.0, 2.0, 3.0, 0.0])
+    repeated = np.repeat(np.arange(4), weights.astype(int))
+    one = metrics.auc({"truth": truth, "logit": logit}, weights)
+    other = metrics.auc({"truth": truth[repeated], "logit": logit[repeated]}, np.ones(6))
+    assert one == pytest.approx(other) == pytest.approx((2 + 3) / 8)
+
+
 @pytest.mark.parametrize(
     ("metric", "peer", "label"),
     [
@@ -698,9 +707,11 @@ def test_no_model_judges_groups_that_it_met(watched):
 
 
 def test_cross_validation_is_the_same_again_and_in_threads(runs):
-    (again,) = cross_validate(*small_takes(), seeds=(1,), plan=THREEFOLD, n_jobs=2)
-    assert [(id(v.take), v.logit) for v in again] == [(id(v.take), v.logit) for v in runs[1]]
-    assert figures([again], resamples=20) == figures(runs[1:], resamples=20)
+    again = cross_validate(*small_takes(), seeds=(0, 1), plan=THREEFOLD, n_jobs=2)
+    assert [[(id(v.take), v.logit) for v in run] for run in again] == [
+        [(id(v.take), v.logit) for v in run] for run in runs
+    ]
+    assert figures(again, resamples=20) == figures(runs, resamples=20)
 
 
 def test_what_is_easy_is_told_apart(runs):
